@@ -1,0 +1,284 @@
+"""The boundary of one model class: plain values go in, boxes are kept, plain values go out after one check.
+
+What this module keeps:
+
+- **R7** A validation error that leaves here was cleaned.
+- **R8** A value that came in a box is as narrow afterwards as it was.
+- **R10** Validators and serializers of the user's see plain values; the moment validation ends, every tagged value is sealed.
+- **R12** A denial that pydantic wrapped on the way leaves as a denial.
+
+An instance is *open* (plain values in its ``__dict__``) while it is validated, and so is the view that a serializer sees.
+It is *sealed* once `Boundary.seal` has run: the boxes are in place and the slot that says so is set, for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic_core import MISSING, SchemaValidator
+
+from .enforcement import Binding, admit, pending_violation
+from .guards import bound, is_open, subject_of
+from .redaction import leaves, redacted
+from .sealed import Sealed, narrowed, seal
+
+__all__ = ["Boundary", "Marker"]
+
+_set = object.__setattr__
+
+
+class Marker:
+    """Stands in a representation for what it must not show."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class Boundary:
+    """What a model class knows of its tagged fields.
+
+    Args:
+        cls: The class.
+        bindings: Its tagged fields and what each is bound to, by name.
+        subject: The name of its `SubjectId` field, or None.
+        derived: The names of its cached properties.
+        shown: The names and aliases of the fields whose input a validation error may show.
+        keys: The name of the tagged field that each name and alias stands for.
+
+    Attributes:
+        validator: The validator without the wrap, for the model's own entry points; None until the class is complete.
+    """
+
+    def __init__(
+        self,
+        cls: type[BaseModel],
+        bindings: Mapping[str, Binding],
+        subject: str | None,
+        derived: frozenset[str],
+        shown: frozenset[str],
+        keys: Mapping[str, str],
+    ) -> None:
+        self.cls = cls
+        self.bindings = dict(bindings)
+        self.subject = subject
+        self.derived = derived
+        self.shown = shown
+        self.keys = dict(keys)
+        self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
+        self._revalidates = cls.model_config.get("revalidate_instances", "never")
+        self.validator: SchemaValidator | Any = None
+        first = [subject] if subject in self.bindings else []  # a tagged subject is sealed before it goes into others' boxes
+        self._fields = tuple((n, self.bindings[n].policy, self.bindings[n]) for n in dict.fromkeys([*first, *bindings]))
+
+    def seal(self, model: Any) -> None:
+        """Put every tagged value of `model` in its box, and say so."""
+        values = model.__dict__
+        subject = values.get(self.subject) if self.subject is not None else None
+        for name, policy, binding in self._fields:
+            value = values.get(name)
+            kind = type(value)
+            if value is None or kind is Sealed or value is MISSING:
+                if kind is Sealed and value._purposebind_contents[2] is not binding:
+                    values[name] = seal(value, binding, subject)
+                continue
+            box: Any = Sealed()
+            box._purposebind_contents = (value, policy, binding, subject)
+            values[name] = box
+            if name == self.subject:
+                subject = box
+        for name in self.derived:  # computed by a validator from plain values: to be computed again, and noted
+            if name in values and type(values[name]) is not Sealed:
+                del values[name]
+        _set(model, "_purposebind_values", values)
+
+    def opened(self, model: Any, read: Callable[[str, Any], bool] | None = None) -> Any:
+        """Return a copy of `model` with plain values, for a validator or serializer of pydantic's to work on.
+
+        Args:
+            model: A sealed instance of the class.
+            read: Says of a field's name and box whether it is opened; all are without it.
+        """
+        view = model.__class__.__new__(model.__class__)
+        values = model.__dict__.copy()
+        for name in self.bindings:
+            value = values.get(name)
+            if value is not None and value is not MISSING and (read is None or read(name, value)):
+                values[name] = value._purposebind_contents[0] if type(value) is Sealed else value
+        _set(view, "__dict__", values)
+        _set(view, "__pydantic_fields_set__", model.__pydantic_fields_set__)
+        if not self.cls.__pydantic_root_model__:
+            _set(view, "__pydantic_extra__", model.__pydantic_extra__)
+            _set(view, "__pydantic_private__", getattr(model, "__pydantic_private__", None))
+        return view
+
+    def admit_all(self, model: Any) -> None:
+        """Ask for every tagged field of `model` that holds something, in one order whatever they hold.
+
+        Raises:
+            PurposeViolation: One of them may not be read here.
+        """
+        values = model.__dict__
+        for name, _, binding in self._fields:
+            value = values.get(name)
+            if type(value) is Sealed:
+                admit(value._purposebind_contents[2], value._purposebind_contents[3])
+            elif value is not None and value is not MISSING:
+                admit(binding)
+
+    def assign(self, model: Any, name: str, value: Any, assign: Callable[[str, Any], None]) -> None:
+        """Set an attribute of a sealed `model` by pydantic's `assign`, and seal what was set.
+
+        With ``validate_assignment`` pydantic validates the whole ``__dict__``: that happens to an opened copy, and `model`
+        takes over what came of it.
+        """
+        problem: Exception
+        try:
+            if not self._validates_assignment or name not in self.cls.__pydantic_fields__:
+                assign(name, value)
+                if name in self.bindings:
+                    model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject_of(model))
+                return
+            view = self.opened(model)
+            view.__setattr__(name, value)
+        except ValidationError as error:
+            problem = pending_violation(error) or self._clean(error, model, from_json=False)
+        else:
+            self.seal(view)
+            self._narrow(view, {n: b for n, b in model.__dict__.items() if n != name})
+            for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+                _set(model, slot, getattr(view, slot, None))
+            _set(model, "_purposebind_values", view.__dict__)
+            return
+        value = view = None  # not in the locals of the traceback (R7)
+        raise problem
+
+    def marker(self, name: str, value: Any) -> Any:
+        """`value` as a representation may show it (R6)."""
+        if name not in self.bindings or value is None or value is MISSING or type(value) is Sealed:
+            return value
+        return Marker(f"<sealed: {self.bindings[name].policy}>")
+
+    def validate(self, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """The wrap around the model's schema, for parents, adapters and frameworks."""
+        return self.collect(handler, value)
+
+    def collect(self, validate: Callable[..., Any], value: Any, *, from_json: bool = False, **options: Any) -> Any:
+        """Run `validate` on `value`, seal what it returns, and let no value out in an error.
+
+        Raises:
+            ValidationError: As `validate` does, without the values (R7).
+            PurposeViolation: Reading the attributes of `value` was refused (R12).
+        """
+        problem: Exception
+        try:
+            result = validate(self._incoming(value), **options)
+        except ValidationError as error:
+            boxes = self._boxes(value)
+            problem = pending_violation(error) or self._clean(error, value, from_json)
+        else:
+            if type(result) is self.cls:
+                self.seal(result)
+            elif (theirs := getattr(result, "__purpose_boundary__", None)) is not None:
+                theirs.seal(result)
+            if result is not value and isinstance(value, BaseModel):
+                self._narrow(result, value.__dict__)
+            return result
+        if boxes:  # tagged values that came sealed: validated plain, and as narrow afterwards as they were
+            plain = {key: item._purposebind_contents[0] if key in boxes else item for key, item in value.items()}
+            result = self.collect(validate, plain, **options)
+            self._narrow(result, {self.keys[key]: box for key, box in boxes.items()})
+            return result
+        value = plain = options = None  # not in the locals of the traceback either (R7)
+        raise problem
+
+    def _incoming(self, value: Any) -> Any:
+        """`value` as pydantic may look into it: an instance whose ``__dict__`` it would read is opened."""
+        if type(value) is dict or not isinstance(value, BaseModel):
+            return value
+        theirs = getattr(value, "__purpose_boundary__", None)
+        if theirs is None or is_open(value):
+            return value
+        if isinstance(value, self.cls):
+            reads = self._revalidates == "always" or (self._revalidates != "never" and type(value) is not self.cls)
+        else:
+            origin = self.cls.__pydantic_generic_metadata__["origin"]
+            reads = origin is not None and isinstance(value, origin)
+        return theirs.opened(value) if reads else value
+
+    def _boxes(self, value: Any) -> dict[str, Sealed[Any]]:
+        if not isinstance(value, dict):
+            return {}
+        return {key: item for key, item in value.items() if type(item) is Sealed and key in self.keys}
+
+    def _narrow(self, model: Any, source: Mapping[str, Any]) -> None:
+        """Have the fields of `model` stay as narrow as the boxes in `source` that they were made of (R8)."""
+        values = model.__dict__
+        theirs: dict[str, Binding] = getattr(model.__purpose_boundary__, "bindings", {})
+        for name in theirs.keys() & source.keys():
+            box, own = source[name], values.get(name)
+            if type(box) is Sealed and type(own) is Sealed and box is not own and box.policy is not own.policy:
+                values[name] = narrowed(own, box)
+
+    def _clean(self, error: ValidationError, value: Any, from_json: bool) -> ValidationError:
+        return redacted(
+            error,
+            shows_input=self._shows_input,
+            secrets=lambda line: self._secrets(line["input"]) if not line["loc"] else leaves(line["input"]),
+            from_json=from_json,
+            hide_input=bool(self.cls.model_config.get("hide_input_in_errors")),
+        )
+
+    def _shows_input(self, line: Mapping[str, Any]) -> bool:
+        return bool(line["loc"]) and line["loc"][0] in self.shown and line["type"] != "missing"
+
+    def _secrets(self, value: Any) -> Iterable[Any]:
+        if isinstance(value, BaseModel):
+            value = value.__dict__
+        if isinstance(value, Mapping):
+            value = [item for key, item in value.items() if key in self.keys]
+        return leaves(value)
+
+    def serialize(self, model: Any, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        """Serialize a view of `model` whose fields that are written out were opened: the exact road, for any field."""
+        theirs: Boundary | None = getattr(model, "__purpose_boundary__", None)
+        if theirs is None or is_open(model):
+            return handler(model)
+        return handler(theirs.opened(model, theirs._reading(model, info)))
+
+    def _reading(self, model: Any, info: SerializationInfo) -> Callable[[str, Any], bool]:
+        include, exclude = (None, None) if self.cls.__pydantic_root_model__ else (info.include, info.exclude)
+
+        def read(name: str, value: Any) -> bool:
+            if (
+                (include is not None and name not in include)
+                or (exclude is not None and name in exclude and (not isinstance(exclude, dict) or _whole(exclude[name])))
+                or (info.exclude_unset and name not in model.__pydantic_fields_set__)
+                or self.cls.__pydantic_fields__[name].exclude is True
+            ):
+                return False
+            if type(value) is Sealed:
+                admit(value._purposebind_contents[2], value._purposebind_contents[3])
+            else:
+                admit(self.bindings[name], subject_of(model))
+            return True
+
+        return read
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _boundary_of, (self.cls,)
+
+
+def _boundary_of(cls: Any) -> Boundary:
+    boundary: Boundary = cls.__purpose_boundary__
+    return boundary
+
+
+def _whole(exclusion: Any) -> bool:
+    return exclusion is True or exclusion is ...

@@ -1,0 +1,137 @@
+"""Wrapping each kind of callable so that something is entered around every step of it.
+
+A function runs in one step; a coroutine function in one step that may be suspended; a generator runs a step for each value,
+and must not stay entered while it is suspended at a yield (R5). classmethods, staticmethods, properties and the like are
+taken apart and put together again. Signature, name and doc are kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractContextManager
+from types import CodeType
+from typing import Any, TypeAlias, TypeVar
+
+__all__ = ["Step", "wrap"]
+
+Step: TypeAlias = "Callable[[CodeType], AbstractContextManager[object]]"
+_F = TypeVar("_F")
+
+
+def wrap(function: _F, step: Step) -> _F:
+    """Return `function` with ``step(code)`` entered around each of its steps.
+
+    Args:
+        function: A function, coroutine function, generator, async generator, method, classmethod, staticmethod, property,
+            cached property, partial, or object with ``__call__``.
+        step: Called at each step with the code object that stands for the function; its result is entered and left.
+
+    Raises:
+        TypeError: `function` is a class, a coroutine or generator already running, or cannot be called.
+    """
+    return _wrap(function, step)  # type: ignore[no-any-return]
+
+
+def _wrap(function: Any, step: Step) -> Any:
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_wrap(function.__func__, step))
+    if isinstance(function, property):
+        parts = (function.fget, function.fset, function.fdel)
+        return type(function)(*(part and _wrap(part, step) for part in parts), function.__doc__)
+    if isinstance(function, functools.cached_property):
+        return type(function)(_wrap(function.func, step))
+    if isinstance(function, functools.partialmethod):
+        return functools.partialmethod(_wrap(function.func, step), *function.args, **function.keywords)
+    if isinstance(function, type):
+        raise TypeError(f"{function.__name__} is a class; decorate the methods that read, not the class.")
+    if inspect.iscoroutine(function) or inspect.isgenerator(function) or inspect.isasyncgen(function):
+        raise TypeError(
+            f"{function!r} has been called already; decorate the function, not what calling it returned."
+        )
+    if not callable(function):
+        raise TypeError(f"A {type(function).__name__} cannot be called, so it cannot be run in a scope.")
+    return _wrap_callable(function, step)
+
+
+def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., Any]:
+    inner = _body(function)
+    code: CodeType = getattr(inner, "__code__", _wrap_callable.__code__)
+
+    if inspect.isasyncgenfunction(inner):
+
+        @functools.wraps(function)
+        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            source = function(*args, **kwargs)
+            sent, thrown = None, None
+            while True:
+                try:
+                    with step(code):
+                        item = await (source.asend(sent) if thrown is None else source.athrow(thrown))
+                except StopAsyncIteration:
+                    return
+                sent, thrown = None, None
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with step(code):
+                        await source.aclose()
+                    raise
+                except BaseException as error:
+                    thrown = error
+
+        return async_generator
+
+    if inspect.isgeneratorfunction(inner):
+
+        @functools.wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            source = function(*args, **kwargs)
+            sent, thrown = None, None
+            while True:
+                try:
+                    with step(code):
+                        item = source.send(sent) if thrown is None else source.throw(thrown)
+                except StopIteration as stop:
+                    return stop.value
+                sent, thrown = None, None
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with step(code):
+                        source.close()
+                    raise
+                except BaseException as error:
+                    thrown = error
+
+        return generator
+
+    if inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            with step(code):
+                return await function(*args, **kwargs)
+
+        return coroutine
+
+    @functools.wraps(function)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with step(code):
+            return function(*args, **kwargs)
+
+    return plain
+
+
+def _body(function: Any) -> Any:
+    """Return what will run when `function` is called: under partials, bound methods, and an object's ``__call__``."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif inspect.isroutine(function) or not hasattr(type(function), "__call__"):
+            return function
+        else:
+            return _body(type(function).__call__)

@@ -1,0 +1,41 @@
+"""The application: its subcommands, each of which has a module of its own, and ``--version``."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from . import demo_command
+
+__all__ = ["app"]
+
+# Tracebacks show no variables: they might hold somebody's data (R6).
+app = typer.Typer(
+    name="purposebind",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(demo_command.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        typer.echo(f"purposebind {version('purposebind')}")
+    except PackageNotFoundError:  # run from a source tree that was not installed
+        typer.echo("purposebind, not installed")
+    raise typer.Exit
+
+
+@app.callback()
+def _purposebind(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Binds personal data to the purposes it was collected for, and keeps it bound while a service runs."""

@@ -1,0 +1,140 @@
+"""The replay on a terminal: a progress bar while it runs, and the four chapters after it. Needs the extra ``cli``.
+
+Nothing here prints a name, a phone number or an e-mail address, although all of them are invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
+from rich.table import Column, Table
+from rich.text import Text
+
+from .population import CAMPAIGN
+from .roads import ROADS
+from .story import Replay, Watch
+
+__all__ = ["progress_bar", "show"]
+
+_GOOD, _BAD = "bold green", "bold red"
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Watch]:
+    """Show the progress of what runs in the block, where `console` is a terminal; yields whom to tell of it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=1.0)
+
+        def watch(doing: str, done: float) -> None:
+            progress.update(task, description=doing, completed=done)
+
+        yield watch
+
+
+def show(replay: Replay, console: Console) -> None:
+    """Print what happened, chapter by chapter, and whether it is what has to happen."""
+    for part in (*_people(replay), *_signin(replay), *_refused(replay), *_roads(replay), *_as_in_2019(replay)):
+        console.print(part, highlight=False)
+    console.print(Rule())
+    console.print(_verdict(replay))
+
+
+def _people(replay: Replay) -> Iterator[RenderableType]:
+    yield Text(
+        f"{replay.people:,} invented people gave a phone or an e-mail address for two-factor login. An advertiser "
+        f"uploads a hashed list of its customers, {replay.list_entries:,} entries, and wants to show them ads."
+    )
+
+
+def _signin(replay: Replay) -> Iterator[RenderableType]:
+    yield _chapter(1, "What the data was given for")
+    sent = f"{replay.login_codes:,} codes for {replay.logins:,} logins"
+    yield _mark(replay.login_codes == replay.logins, f"Sign-in reads the phone or e-mail address and sends {sent}.")
+
+
+def _refused(replay: Replay) -> Iterator[RenderableType]:
+    yield _chapter(2, "The audience match")
+    if replay.error:
+        yield _mark(replay.first_read == "refused", "Refused at the first read. This is what its developer sees:")
+        yield Panel(Text(replay.error), border_style="red")
+    else:
+        yield _mark(False, "Not refused: phones and e-mail addresses were matched to the advertiser's list.")
+
+
+def _roads(replay: Replay) -> Iterator[RenderableType]:
+    yield _chapter(3, "The same match by other roads")
+    table = Table("Road", "What the developer does", "Outcome")
+    for road in ROADS:
+        outcome = replay.roads[road.name]
+        table.add_row(road.name, road.description, Text(outcome, style=_GOOD if outcome == "refused" else _BAD))
+    yield table
+
+
+def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:
+    yield _chapter(4, "The match in observe mode, as it went in 2019")
+    yield Text(
+        f"Nothing is refused now. The library tells its on_violation hook of {replay.violations:,} reads, and the hook "
+        "alone counts the people: it knows neither the accounts nor the list, nor what the match found."
+    )
+    if replay.warnings:
+        first = replay.warnings[0].splitlines()
+        yield Text(f"It also logs a warning for each line of code, {len(replay.warnings)} in all. The first begins:")
+        yield Text("\n".join(f"  {line}" for line in first[:4]), style="dim")
+    code = Table("Read", "For", "By", Column("People", justify="right"))
+    for group in replay.groups:
+        code.add_row(group.field, ", ".join(group.purposes), Text(group.site, overflow="fold"), f"{group.people:,}")
+    code.caption = "Asking for a phone or an e-mail address is a read, also where the account has none."
+    yield code
+    counts = Table("People", *(Column(title, justify="right") for title in ("Counted", "True", "")))
+    countries = ", ".join(CAMPAIGN)
+    counts.add_row("with an account", "", f"{replay.people:,}", "")
+    counts.add_row(
+        f"whose phone or e-mail address was read for advertising (all in {countries})",
+        *_compared(replay.read, replay.read_truth),
+    )
+    counts.add_row(
+        "of them, affected: put into the advertiser's audience by it",
+        *_compared(replay.affected, replay.affected_truth),
+    )
+    yield counts
+    yield Text(
+        f"The match found {replay.entries_matched:,} entries of the list. That is no count of people: some are on it "
+        "by phone and by e-mail address, and some share a phone."
+    )
+
+
+def _verdict(replay: Replay) -> RenderableType:
+    if replay.affected == replay.affected_truth and replay.same_people:
+        people = "person was" if replay.affected == 1 else "people were"
+        count = Text(f"Exactly {replay.affected:,} {people} affected.", style="bold")
+    else:
+        count = Text(f"{replay.affected:,} people were counted; {replay.affected_truth:,} were affected.", style=_BAD)
+    if replay.passed:
+        end = Text(f"Every road was refused, and every person counted ({replay.seconds:.1f} s).", style=_GOOD)
+    else:
+        end = Text(f"This is not what has to happen ({replay.seconds:.1f} s): see what is red above.", style=_BAD)
+    return Group(count, end)
+
+
+def _chapter(number: int, title: str) -> RenderableType:
+    return Group(Text(), Rule(f"{number}. {title}", align="left"))
+
+
+def _mark(good: bool, words: str) -> Text:
+    return Text.assemble(("OK  " if good else "BAD ", _GOOD if good else _BAD), words)
+
+
+def _compared(counted: int, true: int) -> tuple[str, str, Text]:
+    same = counted == true
+    return f"{counted:,}", f"{true:,}", Text("exact" if same else "WRONG", style=_GOOD if same else _BAD)

@@ -1,0 +1,142 @@
+"""The same match by five other roads: what a developer may try, in good faith, when the attribute raises.
+
+Each road is a whole match, written to succeed: with the library in observe mode it finds the very people that the plain
+match finds (`tests/test_demo.py` holds it to that). So a road reported as refused was refused by the library, and not
+by a mistake on the way.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from purposebind import PurposeViolation, purpose_scope
+
+from .accounts import ADVERTISING, Account, digests
+from .contacts import digest
+from .population import CAMPAIGN
+from .signin import contact_digests
+from .store import Store
+
+__all__ = ["ROADS", "Evidence", "Outcome", "Road", "Way", "attempt"]
+
+Outcome: TypeAlias = Literal["refused", "open"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the advertising code has at hand.
+
+    Attributes:
+        store: The service's queries.
+        uploaded: The advertiser's list.
+        queued: Messages of the sign-in service to its own worker, pickled where that was allowed.
+    """
+
+    store: Store
+    uploaded: frozenset[str] = field(repr=False)
+    queued: tuple[bytes, ...] = field(repr=False)
+
+    def lists(self, *contacts: str | None) -> bool:
+        """Return whether one of the contacts is on the list."""
+        return any(contact is not None and digest(contact) in self.uploaded for contact in contacts)
+
+
+Way: TypeAlias = Callable[[Evidence], Generator[int, None, None]]
+"""Yields the ids of the accounts it finds on the list."""
+
+
+def _dump(evidence: Evidence) -> Generator[int, None, None]:
+    for account in evidence.store.accounts(CAMPAIGN):
+        row = account.model_dump()
+        if evidence.lists(row["phone"], row["email"]):
+            yield row["id"]
+
+
+def _bare_row(evidence: Evidence) -> Generator[int, None, None]:
+    for number, phone, email in evidence.store.contact_rows(CAMPAIGN):
+        if evidence.lists(phone, email):
+            yield number
+
+
+def _row_in_model(evidence: Evidence) -> Generator[int, None, None]:
+    for account in evidence.store.accounts(CAMPAIGN):
+        if not evidence.uploaded.isdisjoint(digests(account)):
+            yield account.id
+
+
+def _equality(evidence: Evidence) -> Generator[int, None, None]:
+    for key in evidence.store.lookup_keys(CAMPAIGN):
+        for entry in evidence.uploaded:
+            if key == key.model_copy(update={"digest": entry}):
+                yield key.account
+                break
+
+
+def _bytes_of_pickle(evidence: Evidence) -> Generator[int, None, None]:
+    for account in evidence.store.accounts(CAMPAIGN):
+        message = pickle.dumps(account)
+        if evidence.lists(*(word for _, word, _ in pickletools.genops(message) if isinstance(word, str))):
+            yield account.id
+
+
+def _pickle_from_queue(evidence: Evidence) -> Generator[int, None, None]:
+    for message in evidence.queued:
+        account: Account = pickle.loads(message)
+        if evidence.lists(account.phone, account.email):
+            yield account.id
+
+
+def _deputy(evidence: Evidence) -> Generator[int, None, None]:
+    for account in evidence.store.accounts(CAMPAIGN):
+        if not evidence.uploaded.isdisjoint(contact_digests(account)):
+            yield account.id
+
+
+@dataclass(frozen=True)
+class Road:
+    """A road to the same data. It is refused where every way along it is.
+
+    Attributes:
+        name: One word.
+        description: What the developer does.
+        ways: The ways along it.
+    """
+
+    name: str
+    description: str
+    ways: tuple[Way, ...]
+
+
+ROADS = (
+    Road("dump", "model_dump() each account, match the dictionaries", (_dump,)),
+    Road("sql", "fetch bare rows; load rows into the model and read it", (_bare_row, _row_in_model)),
+    Road("equality", "compare each lookup key with each entry by ==", (_equality,)),
+    Road("pickle", "search the bytes of a pickle; load one that sign-in made", (_bytes_of_pickle, _pickle_from_queue)),
+    Road("deputy", "call sign-in's function, which opens a security scope itself", (_deputy,)),
+)
+
+
+def attempt(road: Road, evidence: Evidence) -> Outcome:
+    """Go along `road` for advertising, as far as to the first person found.
+
+    Returns:
+        ``"refused"`` where each way raised `PurposeViolation` before it gave an answer. ``"open"`` otherwise: where one
+        found somebody, found nobody, or failed in another way.
+    """
+    return "refused" if all(_is_refused(way, evidence) for way in road.ways) else "open"
+
+
+def _is_refused(way: Way, evidence: Evidence) -> bool:
+    try:
+        with purpose_scope(ADVERTISING), closing(way(evidence)) as found:
+            next(found, None)
+    except PurposeViolation:
+        return True
+    except Exception:
+        return False
+    return False

@@ -1,0 +1,232 @@
+"""The story, told by running it: four chapters on one database, and what came of each."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, TypeAlias
+
+from purposebind import PurposeViolation, configure
+
+from .accounts import ADVERTISING, TARGETING, Account
+from .audience import AudienceRow, match_audience
+from .contacts import COUNTRIES
+from .incident import Incident, ReadGroup
+from .population import CAMPAIGN, Population, invent
+from .roads import ROADS, Evidence, Outcome, attempt
+from .signin import Gateway, queue_logins, send_login_codes
+from .store import Store, open_store
+
+__all__ = ["DEFAULT_ACCOUNTS", "DEFAULT_SEED", "Replay", "Watch", "replay"]
+
+DEFAULT_ACCOUNTS = 50_000
+DEFAULT_SEED = 2019
+
+Watch: TypeAlias = Callable[[str, float], object]
+"""Told what is being done, and how much of the whole is done, from 0 to 1."""
+
+_LOGINS = 1_000
+_REPORTED_EVERY = 500
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What happened.
+
+    Attributes:
+        people: How many people have an account.
+        list_entries: How many entries the advertiser's list has.
+        logins: How many people logged in.
+        login_codes: How many codes sign-in could send them.
+        first_read: ``"refused"`` where the plain audience match was refused at its first read.
+        error: What its developer saw, or "" where it was not refused.
+        roads: The outcome of each other road, by name.
+        violations: How many reads the hook was told of when the match ran in observe mode.
+        read: People whose phone or e-mail address was read for advertising, counted by the hook.
+        read_truth: The same from the seed: everybody in the campaign's countries.
+        affected: People put into the advertiser's audience by their phone or e-mail address, counted by the hook.
+        affected_truth: The same from the seed: those of `read_truth` who are on the list.
+        same_people: Whether the hook's two counts and the seed's name the same people, and not only as many.
+        entries_matched: How many entries of the list were found; not a count of people.
+        groups: What was read, for what, by which line of code, and of how many people.
+        warnings: What the library logged.
+        seed: What the people were made from.
+        seconds: How long it took.
+    """
+
+    people: int
+    list_entries: int
+    logins: int
+    login_codes: int
+    first_read: Outcome
+    error: str
+    roads: dict[str, Outcome]
+    violations: int
+    read: int
+    read_truth: int
+    affected: int
+    affected_truth: int
+    same_people: bool
+    entries_matched: int
+    groups: list[ReadGroup]
+    warnings: list[str] = field(repr=False)
+    seed: int
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether what is allowed worked, all else was refused, and the count is exact."""
+        return (
+            self.login_codes == self.logins
+            and self.first_read == "refused"
+            and set(self.roads.values()) == {"refused"}
+            and self.affected == self.affected_truth
+            and self.read == self.read_truth
+            and self.same_people
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it all as one object of JSON types."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def replay(
+    accounts: int = DEFAULT_ACCOUNTS, *, seed: int = DEFAULT_SEED, watch: Watch = lambda doing, done: None
+) -> Replay:
+    """Run the story, and return what happened. The configuration is the same afterwards as before.
+
+    Args:
+        accounts: How many people have an account, from 1; the list has three entries for every five of them.
+        seed: What to make the people from.
+        watch: Told of the progress.
+
+    Raises:
+        ValueError: `accounts` is less than 1.
+
+    Example:
+        >>> outcome = replay(100)
+        >>> outcome.passed, outcome.people, outcome.affected == outcome.affected_truth
+        (True, 100, True)
+    """
+    started = time.perf_counter()
+    watch(f"Inventing {accounts:,} people and an advertiser's list", 0.0)
+    population = invent(accounts, seed)
+    with open_store() as store, _captured_log() as warnings:
+        watch("Writing the database", 0.25)
+        store.fill(population)
+        uploaded = store.uploaded()
+
+        watch("Logging in", 0.35)
+        login_codes, queued = _log_in(store)
+        watch("Matching the audience", 0.4)
+        first_read, error = _match(store, uploaded)
+        watch("Trying five other roads", 0.4)
+        evidence = Evidence(store, uploaded, queued)
+        with configure(mode="enforce", unscoped="enforce", on_violation=()):
+            roads = {road.name: attempt(road, evidence) for road in ROADS}
+
+        doing = "Matching the audience as in 2019"
+        incident, audience = _match_as_in_2019(
+            _reported(
+                store.accounts(CAMPAIGN), len(population.looked_up), lambda part: watch(doing, 0.45 + part * 0.55)
+            ),
+            uploaded,
+        )
+    return Replay(
+        people=len(population.people),
+        list_entries=len(population.listed),
+        logins=min(accounts, _LOGINS),
+        login_codes=login_codes,
+        first_read=first_read,
+        error=error,
+        roads=roads,
+        violations=incident.violations,
+        read=len(incident.people(ADVERTISING)),
+        read_truth=len(population.looked_up),
+        affected=len(incident.people(TARGETING)),
+        affected_truth=len(population.affected),
+        same_people=_same_people(incident, population),
+        entries_matched=len({row.entry for row in audience}),
+        groups=incident.groups(),
+        warnings=warnings,
+        seed=seed,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _log_in(store: Store) -> tuple[int, tuple[bytes, ...]]:
+    """Chapter 1: what the data was given for. Returns the count of codes sent, and sign-in's own queue."""
+    gateway = Gateway()
+    with configure(mode="enforce", unscoped="enforce", on_violation=()):
+        try:
+            send_login_codes(islice(store.accounts(tuple(COUNTRIES)), _LOGINS), gateway)
+            queued = queue_logins(islice(store.accounts(CAMPAIGN), _LOGINS))
+        except PurposeViolation:  # then the library forbids too much, and the codes that are missing say so
+            queued = []
+    return gateway.delivered, tuple(queued)
+
+
+def _match(store: Store, uploaded: frozenset[str]) -> tuple[Outcome, str]:
+    """Chapter 2: the audience match, by a developer who reads the attribute. Returns the outcome and the error."""
+    incident = Incident()
+    with configure(mode="enforce", unscoped="enforce", on_violation=incident):
+        try:
+            match_audience(store.accounts(CAMPAIGN), uploaded)
+        except PurposeViolation as violation:
+            error = "".join(traceback.format_exception_only(type(violation), violation)).rstrip()
+            return ("refused" if incident.violations == 1 else "open"), error
+    return "open", ""
+
+
+def _match_as_in_2019(accounts: Iterable[Account], uploaded: frozenset[str]) -> tuple[Incident, list[AudienceRow]]:
+    """Chapter 4: the same match where nothing stops it. Returns what the hook was told, and what the match found."""
+    incident = Incident()
+    with configure(mode="observe", unscoped="observe", on_violation=incident):
+        try:
+            return incident, match_audience(accounts, uploaded)
+        except PurposeViolation:  # then observe mode does more than observe, and the people that are missing say so
+            return incident, []
+
+
+def _same_people(incident: Incident, population: Population) -> bool:
+    return (
+        incident.unattributed == 0
+        and incident.people(ADVERTISING) == population.looked_up
+        and incident.people(TARGETING) == population.affected
+    )
+
+
+def _reported(accounts: Iterable[Account], total: int, report: Callable[[float], object]) -> Iterator[Account]:
+    for number, account in enumerate(accounts):
+        if number % _REPORTED_EVERY == 0:
+            report(number / total)
+        yield account
+    report(1.0)
+
+
+class _Collector(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__()
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())
+
+
+@contextmanager
+def _captured_log() -> Iterator[list[str]]:
+    """Collect what the library logs in the block, instead of letting it run into the progress bar."""
+    logger = logging.getLogger("purposebind")
+    messages: list[str] = []
+    collector = _Collector(messages)
+    handlers, propagate = logger.handlers[:], logger.propagate
+    logger.handlers[:], logger.propagate = [collector], False
+    try:
+        yield messages
+    finally:
+        logger.handlers[:], logger.propagate = handlers, propagate

@@ -1,0 +1,240 @@
+"""The choke point: every road to a tagged value asks `admit`, which goes scope, policy, record, open.
+
+Attribute, serializer, pickle, comparison, `Sealed.open`, `requires_purpose`: all of them. So what is true here is true for
+every road:
+
+- **R2**, **R3** are decided by `decide`, in one place.
+- **R7** What is refused is described by names and places; the value never comes here.
+- **R11** Observing differs from enforcing in the last step alone: record and warn, instead of raise.
+
+A grant is remembered (in the active set, shared by its frames) only while nobody records reads; with a recorder every
+read passes `admit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import sys
+import threading
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final
+
+from . import config, scope
+from .errors import NoActivePurpose, PurposeViolation, Reason
+from .policy import Decision, Policy, decide
+from .purpose import Purpose
+from .sites import Site, outside_frame
+
+__all__ = ["Binding", "Denial", "Read", "admit", "pending_violation", "private_subject"]
+
+_logger = logging.getLogger("purposebind")
+_warned: set[tuple[str, frozenset[Purpose], str]] = set()
+_here = threading.local()
+_SUSPENDS: Final = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
+
+
+@dataclass(frozen=True, eq=False)
+class Binding:
+    """A field bound to its policy.
+
+    Attributes:
+        field: The field's name as errors show it, such as ``"Account.phone"``.
+        policy: What it may be used for.
+        mode: The mode of its model, or None for the configured one.
+    """
+
+    field: str
+    policy: Policy
+    mode: config.Mode | None = None
+
+
+@dataclass(frozen=True)
+class Denial:
+    """A read that was refused, or would have been in enforce mode. What `on_violation` hooks are called with.
+
+    Attributes:
+        field: What was read, such as ``"Account.phone"``.
+        allowed: The purposes its tag allows, ordered by name.
+        active: The purposes that were active.
+        reason: Why it was refused.
+        site: Where the read is, or None where no Python frame outside the library was found.
+        subject: The value of the model's `SubjectId` field, or None; where that field is tagged itself, a digest that is
+            the same for the same person in this process.
+        enforced: Whether the violation was raised, not only observed.
+        violation: The error, as it was or would have been raised.
+    """
+
+    field: str
+    allowed: tuple[Purpose, ...]
+    active: frozenset[Purpose]
+    reason: Reason
+    site: Site | None
+    subject: Any = field(repr=False)
+    enforced: bool
+    violation: PurposeViolation = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A read that was let through. What `on_read` recorders are called with.
+
+    Attributes:
+        field: What was read.
+        active: The purposes that were active.
+        subject: As in `Denial`.
+        frame: The scope it happened in; its identity is the activity.
+    """
+
+    field: str
+    active: frozenset[Purpose]
+    subject: Any = field(repr=False)
+    frame: scope.Frame = field(repr=False)
+
+
+def admit(binding: Binding, subject: Any = None) -> None:
+    """Let a read pass, or refuse it.
+
+    Args:
+        binding: What is read.
+        subject: Whose data it is, if known.
+
+    Raises:
+        PurposeViolation: The active purposes are not covered, in enforce mode (R2).
+        NoActivePurpose: No purpose is active, in enforce mode (R3).
+    """
+    frame = scope.current_frame()
+    policy = binding.policy
+    if policy in frame.granted:
+        return
+    active = frame.active
+    decision = decide(policy, active)
+    if not decision.allowed:
+        _refuse(binding, frame, decision, subject)
+    if frame.notes is not None:
+        frame.notes.add(policy)
+    recorders = config.current.on_read
+    if recorders and decision.allowed:
+        read = Read(binding.field, active, private_subject(subject), frame)
+        for record in recorders:
+            record(read)
+    elif decision.allowed and frame.granted is frame.entry.active.granted:
+        frame.granted.add(policy)
+        if config.current.on_read:  # set in between, by another thread
+            frame.granted.discard(policy)
+
+
+def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: Any) -> None:
+    reader = outside_frame(sys._getframe(2))
+    reason, detail = decision.reason, ""
+    if decision.reason is Reason.NO_SCOPE:
+        reason, detail = _how_lost(frame, reader)
+    assert reason is not None
+    facts = {
+        "field": binding.field,
+        "reason": reason,
+        "allowed": tuple(sorted(binding.policy.allowed)),
+        "never": tuple(sorted(binding.policy.never)),
+        "active": tuple(sorted(frame.active)),
+        "sites": scope.entered(frame) if frame.alive else [],
+        "culprits": decision.culprits,
+        "site": Site(reader.f_code, reader.f_lasti) if reader is not None else None,
+        "detail": detail,
+    }
+    kind = NoActivePurpose if decision.reason is Reason.NO_SCOPE else PurposeViolation
+    mode = binding.mode or config.current.mode
+    if kind is NoActivePurpose and config.current.unscoped == "observe":
+        mode = "observe"
+    violation = kind(**facts)
+    _tell(
+        Denial(
+            field=binding.field,
+            allowed=violation.allowed,
+            active=frame.active,
+            reason=reason,
+            site=violation.site,
+            subject=private_subject(subject),
+            enforced=mode == "enforce",
+            violation=violation,
+        )
+    )
+    if mode == "enforce":
+        _here.pending = (kind, facts)
+        raise violation
+    _warn_once(violation)  # R11: the one difference
+
+
+def _how_lost(frame: scope.Frame, reader: FrameType | None) -> tuple[Reason, str]:
+    while frame.notes is not None and not frame.entry.purposes and frame.parent is not None:
+        frame = frame.parent  # a frame of ours, made to note what is read
+    if not frame.alive:
+        names = ", ".join(p.name for p in frame.entry.purposes)
+        return Reason.SCOPE_CLOSED, (
+            f"the scope of {names}, entered at {frame.site}, is over: this code outlived its block "
+            "(a task, thread, callback or generator made inside it)"
+        )
+    if reader is not None and reader.f_code.co_flags & _SUSPENDS:
+        return Reason.GENERATOR, (
+            f"{reader.f_code.co_name}() is a generator: it runs in the scope of whoever drives it, not in the one where "
+            "it was made, and its driver is in none"
+        )
+    others = scope.open_frames()
+    thread = threading.current_thread()
+    if others and thread is not threading.main_thread():
+        return Reason.OTHER_THREAD, (
+            f"the thread {thread.name!r} is in no scope, and a thread starts with none (open elsewhere: "
+            f"{', '.join(sorted({p.name for other in others for p in other.entry.purposes}))})"
+        )
+    return Reason.NO_SCOPE, ""
+
+
+def _tell(denial: Denial) -> None:
+    if getattr(_here, "telling", False):  # a hook that reads tagged data is refused like anyone, but not told again
+        return
+    _here.telling = True
+    try:
+        for hook in config.current.on_violation:
+            try:
+                hook(denial)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                _logger.exception("an on_violation hook failed; the denial of %s stands", denial.field)
+    finally:
+        _here.telling = False
+
+
+def _warn_once(violation: PurposeViolation) -> None:
+    key = (violation.field, frozenset(violation.active), str(violation.site))
+    if key not in _warned:
+        _warned.add(key)
+        _logger.warning("observed, not enforced: %s", violation)
+
+
+def pending_violation(wrapper: BaseException) -> PurposeViolation | None:
+    """Return the violation that `wrapper`, an exception of a library underneath, hides; made anew, or None (R12).
+
+    pydantic turns an exception in a serializer or an attribute into one of its own, of which only the text is left.
+    """
+    pending = getattr(_here, "pending", None)
+    _here.pending = None
+    if pending is None:
+        return None
+    kind, facts = pending
+    violation: PurposeViolation = kind(**facts)
+    return violation if violation._headline() in str(wrapper) else None
+
+
+_DIGEST_KEY: Final = secrets.token_bytes(32)
+
+
+def private_subject(subject: Any) -> Any:
+    """Return `subject`, or for one that is sealed itself a digest by which people can be told apart and not found."""
+    contents = getattr(subject, "_purposebind_contents", None)
+    return _digest(contents[0]) if contents is not None else subject
+
+
+def _digest(value: Any) -> str:
+    return "sealed:" + hashlib.blake2b(repr(value).encode(), key=_DIGEST_KEY, digest_size=16).hexdigest()

@@ -1,0 +1,179 @@
+"""The errors, as one tree. They carry what happened as attributes, never a value, and their text teaches the fix.
+
+- **R7** No error holds the value that was asked for: a violation is made from names and places alone.
+- **R12** A denial looks like a denial: no class here is an `AttributeError`, `KeyError`, `LookupError` or `ValueError`,
+  so that ``hasattr``, ``getattr(..., default)``, ``from_attributes`` and ``match`` cannot turn one into "absent".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .purpose import Purpose
+    from .sites import Site
+
+__all__ = ["NoActivePurpose", "PolicyError", "PurposeError", "PurposeViolation", "Reason"]
+
+
+class Reason(Enum):
+    """Why a read was refused."""
+
+    NOT_ALLOWED = "not allowed"
+    """An active purpose is covered by none of the purposes that the tag allows."""
+    NEVER = "never allowed"
+    """An active purpose is covered by the tag's ``never=``."""
+    NO_SCOPE = "no scope"
+    """No scope was ever opened here."""
+    SCOPE_CLOSED = "scope closed"
+    """The scope that was in force here is over: its block was left."""
+    GENERATOR = "generator"
+    """The read is in a generator, which runs in the scope of whoever drives it, and nobody's is open."""
+    OTHER_THREAD = "other thread"
+    """The scopes open now are other threads'; a thread starts with none."""
+
+
+class PurposeError(Exception):
+    """The base of every error of this library."""
+
+
+class PolicyError(PurposeError):
+    """A purpose, tag or handover is declared in a way that protects nothing, contradicts itself or widens a policy."""
+
+
+class PurposeViolation(PurposeError):
+    """Tagged data was about to be read for a purpose that its tag does not cover.
+
+    Attributes:
+        field: What was read, such as ``"Account.phone"`` or the name of a function under `requires_purpose`.
+        allowed: The purposes that the tag allows, ordered by name.
+        never: The purposes that it refuses, ordered by name.
+        active: The purposes that were active, ordered by name; empty where no scope was.
+        sites: Where each scope in force was entered, outermost first, as (purpose, site).
+        culprits: The active purposes that are not covered, ordered by name.
+        reason: Why, as a `Reason`.
+        site: Where the read is, or None where no Python frame outside the library was found.
+        detail: What more is known of a lost scope, in words.
+
+    Example:
+        >>> try:
+        ...     raise NoActivePurpose(field="Account.phone", reason=Reason.NO_SCOPE)
+        ... except PurposeViolation as violation:
+        ...     violation.field
+        'Account.phone'
+    """
+
+    def __init__(
+        self,
+        *,
+        field: str,
+        reason: Reason,
+        allowed: Sequence[Purpose] = (),
+        never: Sequence[Purpose] = (),
+        active: Sequence[Purpose] = (),
+        sites: Sequence[tuple[Purpose, Site]] = (),
+        culprits: Sequence[Purpose] = (),
+        site: Site | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(field, reason.value)
+        self.field = field
+        self.reason = reason
+        self.allowed = tuple(allowed)
+        self.never = tuple(never)
+        self.active = tuple(active)
+        self.sites = tuple(sites)
+        self.culprits = tuple(culprits)
+        self.site = site
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return "\n".join((self._headline(), *self._facts(), *self._ways_out()))
+
+    def _headline(self) -> str:
+        return f"{self.field} may not be read for {_names(self.active)}."
+
+    def _facts(self) -> list[str]:
+        facts = []
+        if self.site is not None:
+            facts.append(f"  read at      {self.site}")
+        allowed = _names(self.allowed) or "nothing: its sources have no purpose in common"
+        facts.append(f"  allowed for  {allowed}" + (f", never {_names(self.never)}" if self.never else ""))
+        for number, (purpose, site) in enumerate(self.sites):
+            label = "active" if number == 0 else ""
+            facts.append(f"  {label:<11}  {purpose} (entered at {site})")
+        facts.append(f"  because      {self._because()}")
+        return facts
+
+    def _because(self) -> str:
+        if self.reason is Reason.NEVER:
+            return f"the tag says never for {_names(self.culprits)}"
+        verb = "is" if len(self.culprits) == 1 else "are"
+        return f"{_names(self.culprits)} {verb} not covered by what it is allowed for"
+
+    def _ways_out(self) -> list[str]:
+        owner = f"  - change the tag on {self.field}, together with whoever owns the data."
+        if not self.allowed:
+            return ["Ways out:", owner]
+        wanted = self.allowed[0]
+        lines = [
+            "Ways out:",
+            f"  - do this read outside {_names(self.culprits)}, in a scope of its own:",
+            f"      with purpose_scope(Purpose.find({wanted.name!r})): ...",
+        ]
+        if self.reason is Reason.NOT_ALLOWED:
+            lines += [
+                f"  - if {self.culprits[0]} work rightly becomes {wanted} work here, declare the handover:",
+                f"      Purpose.find({self.culprits[0].name!r}).may_hand_over_to(Purpose.find({wanted.name!r}), reason=...)",
+            ]
+        return [*lines, owner]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), {name: value for name, value in vars(self).items() if name != "__notes__"})
+
+
+class NoActivePurpose(PurposeViolation):
+    """Tagged data was about to be read where no purpose is active (R3).
+
+    Example:
+        >>> print(NoActivePurpose(field="Account.phone", reason=Reason.NO_SCOPE))
+        Account.phone may not be read: no purpose is active here.
+          allowed for  nothing: its sources have no purpose in common
+          because      no scope was opened
+        Ways out:
+          - change the tag on Account.phone, together with whoever owns the data.
+    """
+
+    def _headline(self) -> str:
+        return f"{self.field} may not be read: no purpose is active here."
+
+    def _because(self) -> str:
+        return self.detail or "no scope was opened"
+
+    def _ways_out(self) -> list[str]:
+        owner = f"  - change the tag on {self.field}, together with whoever owns the data."
+        if not self.allowed:
+            return ["Ways out:", owner]
+        wanted = self.allowed[0].name
+        scope = f"purpose_scope(Purpose.find({wanted!r}))"
+        if self.reason is Reason.GENERATOR:
+            first = [f"  - decorate the generator, so that each of its steps is in scope: @{scope}"]
+        elif self.reason is Reason.OTHER_THREAD:
+            first = ["  - take the scope along to this thread: executor.submit(carry(fn), ...)"]
+        elif self.reason is Reason.SCOPE_CLOSED:
+            first = [f"  - read before the block is left, or state the purpose of this work: with {scope}: ..."]
+        else:
+            first = [f"  - open a scope here: with {scope}: ..."]
+        if self.reason is not Reason.NO_SCOPE and self.reason is not Reason.SCOPE_CLOSED:
+            first.append(f"  - or open a scope here: with {scope}: ...")
+        return ["Ways out:", *first, owner]
+
+
+def _names(purposes: Sequence[Purpose]) -> str:
+    return ", ".join(str(purpose) for purpose in purposes)
+
+
+def _restore(cls: type[PurposeViolation], state: dict[str, Any]) -> PurposeViolation:
+    return cls(**state)

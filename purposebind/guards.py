@@ -1,0 +1,138 @@
+"""Descriptors that stand on a model's class, in front of its tagged fields and of what is derived from them.
+
+What this module keeps:
+
+- **R1** Reading the attribute is a read, of absence too; so is what a cached property remembers.
+- **R8** What a cached property read decides who may read what it remembers.
+- **R12** The guards raise `PurposeViolation`, never an `AttributeError`, for what is there and may not be read.
+
+A data descriptor taxes its own attribute and no other. One class is made for each field, so that `__get__` is a plain
+function with the name in a closure: the fastest road there is in pure Python.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property, reduce
+from typing import Any
+
+from pydantic_core import MISSING
+
+from . import scope
+from .enforcement import Binding, admit
+from .policy import Policy
+from .scope import noting
+from .sealed import Sealed, open_box, seal
+
+__all__ = ["DerivedProperty", "FieldGuard", "bound", "field_guard", "is_open", "subject_of"]
+
+
+class FieldGuard:
+    """Stands before a tagged field. Made by `field_guard`."""
+
+    __slots__ = ("binding", "deprecation", "name")
+
+    def __init__(self, name: str, binding: Binding, deprecation: str | None) -> None:
+        self.name = name
+        self.binding = binding
+        self.deprecation = deprecation
+
+    def __set__(self, model: Any, value: object) -> None:
+        # Reached by object.__setattr__ alone: pydantic's __setattr__ comes first.
+        model.__dict__[self.name] = value if is_open(model) else bound(value, self.binding, subject_of(model))
+
+    def __delete__(self, model: Any) -> None:
+        try:
+            del model.__dict__[self.name]
+        except KeyError:
+            raise AttributeError(self.name) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return field_guard, (self.name, self.binding, self.deprecation)
+
+    def read(self, model: Any) -> Any:
+        """Return what the field holds, after asking; the road that is always right."""
+        if model is None:
+            # Not the descriptor: pydantic would take it for the field's default in every subclass.
+            raise AttributeError(self.name)
+        if self.deprecation is not None:
+            warnings.warn(self.deprecation, DeprecationWarning, stacklevel=3)
+        try:
+            value = model.__dict__[self.name]
+        except KeyError:
+            raise AttributeError(self.name) from None  # and pydantic's __getattr__ words it
+        if type(value) is not Sealed and not is_open(model):  # absence, or put there behind our back
+            admit(self.binding, subject_of(model))
+        return open_box(value)
+
+
+def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> FieldGuard:
+    """Return a guard for the field `name`."""
+
+    def get(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
+        try:
+            contents = model._purposebind_values[name]._purposebind_contents
+            if contents[1] in scope.current_frame().granted:
+                return contents[0]
+            del contents  # a refusal's traceback shows the locals of this function (R7)
+        except (AttributeError, KeyError):
+            pass
+        return self.read(model)
+
+    def get_deprecated(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
+        return self.read(model)
+
+    kind = type("FieldGuard", (FieldGuard,), {"__slots__": (), "__get__": get if deprecation is None else get_deprecated})
+    guard: FieldGuard = kind(name, binding, deprecation)
+    return guard
+
+
+def is_open(model: Any) -> bool:
+    """Whether `model` holds plain values rightly: it is being validated, or is a view made for a serializer (R10)."""
+    try:
+        model._purposebind_values
+    except AttributeError:
+        return True
+    return False
+
+
+class DerivedProperty(cached_property[Any]):
+    """A cached property that remembers sealed what it made of tagged fields (R8).
+
+    It is computed where every read passes the choke point, notes the policies of what was read, and boxes the result with
+    their join. Unlike `functools.cached_property` it is a data descriptor: what it remembers is read through it.
+    """
+
+    def __init__(self, original: cached_property[Any]) -> None:
+        super().__init__(original.func)
+        self.attrname = original.attrname
+        self.__doc__ = original.__doc__
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        name, values = self.attrname, model.__dict__
+        if name in values:
+            return open_box(values[name])
+        with noting() as policies:
+            value = self.func(model)
+        if policies and type(value) is not Sealed:
+            binding = Binding(f"{type(model).__name__}.{name}", reduce(Policy.join, policies))
+            values[name] = seal(value, binding, subject_of(model))
+        else:
+            values[name] = value
+        return value
+
+    def __set__(self, model: Any, value: Any) -> None:
+        model.__dict__[self.attrname] = value
+
+
+def subject_of(model: Any) -> Any:
+    """Return the value of the model's `SubjectId` field as it is stored, or None."""
+    name = model.__purpose_subject__
+    return model.__dict__.get(name) if name is not None else None
+
+
+def bound(value: Any, binding: Binding, subject: Any) -> Any:
+    """Return `value` as a tagged field stores it: absence bare, a box as narrow as it was (R8), and all else boxed."""
+    return value if value is None or value is MISSING else seal(value, binding, subject)

@@ -1,0 +1,285 @@
+"""`Sealed`: a box around a value that may be moved anywhere and opened only where its policy allows.
+
+What this module keeps:
+
+- **R1** Copying the box, and putting it anywhere, is not a read. Everything that would make the value, or a fact about
+  it, reachable is: opening, mapping, equality, order, hash, truth, length, iteration, pickling, serialization.
+- **R6** Representations never reveal and never raise.
+- **R8** What is derived from boxes is boxed with the join of their policies.
+
+The contents are one tuple, (value, policy, binding, subject), in a slot that no listing of attributes shows. A model's
+guards and serializers read it directly on their hot path; everything else goes through `admit`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args, overload
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, SchemaSerializer, ValidationError, core_schema
+
+from . import config
+from .enforcement import Binding, admit
+from .policy import Policy
+from .redaction import leaves, redacted
+from .tags import WRAP, AllowedFor, claim_policy, field_label
+
+__all__ = ["Sealed", "narrowed", "open_box", "seal"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+
+class Sealed(Generic[T]):
+    """A box around a value of type `T`, open only for the purposes of its policy.
+
+    In any pydantic model, dataclass or TypedDict, write ``Annotated[Sealed[str], AllowedFor(PURPOSE)]``: validation takes a
+    plain value, or a box, and gives a box. By hand, use `Sealed.of`.
+
+    Example:
+        >>> from purposebind import AllowedFor, Purpose, purpose_scope
+        >>> recall = Purpose("recall", "Warn about a faulty product")
+        >>> box = Sealed.of("+46 70 123 45 67", AllowedFor(recall))
+        >>> box
+        <sealed: recall>
+        >>> with purpose_scope(recall):
+        ...     box.open()
+        '+46 70 123 45 67'
+    """
+
+    __slots__ = ("_purposebind_contents",)
+
+    _purposebind_contents: tuple[Any, Policy, Binding, Any]
+    __pydantic_serializer__: ClassVar[SchemaSerializer]
+
+    @staticmethod
+    def of(value: R, tag: AllowedFor) -> Sealed[R]:
+        """Return `value` in a box with the policy of `tag`."""
+        if not isinstance(tag, AllowedFor):
+            raise TypeError("Sealed.of(value, AllowedFor(...)) takes a tag")
+        return seal(value, Binding("Sealed", tag.policy))
+
+    @property
+    def policy(self) -> Policy:
+        """What the value may be used for. Asking is not a read."""
+        return self._purposebind_contents[1]
+
+    def open(self) -> T:
+        """Return the value.
+
+        Raises:
+            PurposeViolation: An active purpose is not covered by the policy, or no purpose is active.
+        """
+        return cast("T", open_box(self))
+
+    def map(self, function: Callable[[T], R]) -> Sealed[R]:
+        """Return what `function` makes of the value, in a box with the same policy (R8). The function reads the value.
+
+        Raises:
+            PurposeViolation: As for `open`.
+        """
+        return Sealed.join(function, self)
+
+    @overload
+    @staticmethod
+    def join(function: Callable[[A], R], box: Sealed[A], /) -> Sealed[R]: ...
+    @overload
+    @staticmethod
+    def join(function: Callable[[A, B], R], one: Sealed[A], two: Sealed[B], /) -> Sealed[R]: ...
+    @overload
+    @staticmethod
+    def join(function: Callable[[A, B, C], R], one: Sealed[A], two: Sealed[B], three: Sealed[C], /) -> Sealed[R]: ...
+    @overload
+    @staticmethod
+    def join(function: Callable[..., R], /, *boxes: Sealed[Any]) -> Sealed[R]: ...
+    @staticmethod
+    def join(function: Callable[..., R], /, *boxes: Sealed[Any]) -> Sealed[R]:
+        """Return what `function` makes of the values of `boxes`, in a box that opens only where each of them would (R8).
+
+        Raises:
+            PurposeViolation: One of the boxes may not be read here.
+            TypeError: No box is given, or something that is none.
+
+        Example:
+            >>> from purposebind import AllowedFor, Purpose, purpose_scope
+            >>> parts = Purpose("parts", "Order spare parts")
+            >>> first, last = (Sealed.of(name, AllowedFor(parts)) for name in ("Ada", "Lovelace"))
+            >>> with purpose_scope(parts):
+            ...     Sealed.join("{} {}".format, first, last).open()
+            'Ada Lovelace'
+        """
+        if not boxes or not all(isinstance(box, Sealed) for box in boxes):
+            raise TypeError("Sealed.join(function, *boxes) takes one Sealed or more")
+        for box in boxes:
+            _admit(box)
+        binding, subject = _joined(boxes)
+        return seal(function(*(box._purposebind_contents[0] for box in boxes)), binding, subject)
+
+    def __repr__(self) -> str:  # R6, here and in the next two
+        return repr(self._purposebind_contents[0]) if config.current.revealing else _marker(self)
+
+    def __str__(self) -> str:
+        return str(self._purposebind_contents[0]) if config.current.revealing else _marker(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._purposebind_contents[0], spec) if config.current.revealing else _marker(self)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if name != "_purposebind_contents"]
+
+    def __eq__(self, other: object) -> bool:
+        return bool(open_box(self) == open_box(other))
+
+    def __ne__(self, other: object) -> bool:
+        return bool(open_box(self) != open_box(other))
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(open_box(self) < open_box(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(open_box(self) <= open_box(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(open_box(self) > open_box(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(open_box(self) >= open_box(other))
+
+    def __hash__(self) -> int:
+        return hash(open_box(self))
+
+    def __bool__(self) -> bool:
+        return bool(open_box(self))
+
+    def __len__(self) -> int:
+        return len(open_box(self))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(open_box(self))
+
+    def __contains__(self, item: object) -> bool:
+        return open_box(item) in open_box(self)
+
+    def __copy__(self) -> Sealed[T]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sealed[T]:
+        _, binding, subject = _facts(self)
+        return seal(copy.deepcopy(self._purposebind_contents[0], memo), binding, subject)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return seal, (open_box(self), *_facts(self)[1:])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.__reduce_ex__(2)
+
+    def __getstate__(self) -> object:
+        return self.__reduce_ex__(2)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        binding = Binding(field_label(handler), claim_policy())
+        (inner,) = get_args(source) or (Any,)
+        schema = handler.generate_schema(inner)
+
+        def validate(value: Any, validate_inner: core_schema.ValidatorFunctionWrapHandler) -> Sealed[Any]:
+            bound, subject, problem = binding, None, None
+            if type(value) is Sealed:  # moved from elsewhere: it stays as narrow as it was (R8)
+                bound, subject = _joined((value,), binding)
+                value = value._purposebind_contents[0]
+            try:
+                return seal(validate_inner(value), bound, subject)
+            except ValidationError as error:
+                problem = redacted(
+                    error, shows_input=lambda line: False, secrets=lambda line: leaves((line["input"], value))
+                )
+            value = None  # not in the locals of the traceback either
+            raise problem  # R7: outside the except block, or the plaintext error would be chained to it
+
+        def serialize(box: Any) -> Any:
+            if type(box) is not Sealed:  # put there without validation
+                admit(binding)
+            return open_box(box)
+
+        return core_schema.no_info_wrap_validator_function(
+            validate,
+            schema,
+            metadata={WRAP: True},
+            serialization=core_schema.plain_serializer_function_ser_schema(serialize, return_schema=schema),
+        )
+
+
+def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:
+    """Return `value` in a box bound to `binding`.
+
+    Args:
+        value: What goes in. The contents of a box are put into a new one, which is as narrow as both (R8).
+        binding: The field it belongs to, and its policy.
+        subject: Whose data it is, if known.
+    """
+    if type(value) is Sealed:
+        binding, source = _joined((value,), binding)
+        return seal(value._purposebind_contents[0], binding, source if subject is None else subject)
+    box: Sealed[R] = Sealed()
+    box._purposebind_contents = (value, binding.policy, binding, subject)
+    return box
+
+
+def narrowed(box: Sealed[R], other: Sealed[Any]) -> Sealed[R]:
+    """Return `box` with the policy that both allow (R8)."""
+    return seal(box, _facts(other)[1])
+
+
+def open_box(value: Any) -> Any:
+    """Return what is in `value` if it is a box and may be read here, or else `value` itself.
+
+    Raises:
+        PurposeViolation: It may not be read here.
+    """
+    if type(value) is not Sealed:
+        return value
+    _admit(value)
+    return value._purposebind_contents[0]
+
+
+def _admit(box: Sealed[Any]) -> None:
+    _, binding, subject = _facts(box)
+    admit(binding, subject)
+
+
+def _facts(box: Sealed[Any]) -> tuple[Policy, Binding, Any]:
+    """What is known of a box without opening it: all of its contents but the value."""
+    return box._purposebind_contents[1:]
+
+
+def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tuple[Binding, Any]:
+    """The binding of what is derived from `boxes`, and whose data it is where all agree (R8)."""
+    bindings = [_facts(box)[1] for box in boxes]
+    if onto is not None:
+        bindings.append(onto)
+    policy = bindings[0].policy
+    for binding in bindings[1:]:
+        policy = policy.join(binding.policy)
+    subjects = [_facts(box)[2] for box in boxes]
+    subject = subjects[0] if all(other is subjects[0] for other in subjects) else None
+    for binding in reversed(bindings):  # one that is as narrow already names it best
+        if binding.policy is policy and len(boxes) == 1:
+            return binding, subject
+    names = dict.fromkeys(binding.field for binding in bindings)
+    modes = {binding.mode for binding in bindings}
+    return Binding(" + ".join(names), policy, modes.pop() if len(modes) == 1 else None), subject
+
+
+def _marker(box: Sealed[Any]) -> str:
+    return f"<sealed: {_facts(box)[0]}>"
+
+
+Sealed.__pydantic_serializer__ = SchemaSerializer(
+    core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(open_box))
+)
+del Sealed.__slots__  # so that what lists slots does not list the contents

@@ -1,0 +1,102 @@
+"""Where something happened in the code, kept cheaply and shown as ``file:line``.
+
+A site is kept as a code object and an instruction offset, which cost nothing to take; the line is worked out when
+somebody asks.
+"""
+
+from __future__ import annotations
+
+import os.path
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+__all__ = ["Site", "caller", "outside_frame"]
+
+_CORE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Site:
+    """A place in the code: ``str(site)`` is ``file:line in function``.
+
+    Attributes:
+        file: The file's path, as the code object has it.
+        line: The line, counted from 1.
+        function: The qualified name of the function, as far as this version of Python knows it.
+
+    Example:
+        >>> site = caller(0)
+        >>> site.line == caller(0).line - 1
+        True
+    """
+
+    __slots__ = ("_code", "_offset")
+
+    def __init__(self, code: CodeType, offset: int) -> None:
+        self._code = code
+        self._offset = offset
+
+    @property
+    def file(self) -> str:
+        return self._code.co_filename
+
+    @property
+    def line(self) -> int:
+        if self._offset < 0:
+            return self._code.co_firstlineno
+        for start, end, line in self._code.co_lines():
+            if start <= self._offset < end and line is not None:
+                return line
+        return self._code.co_firstlineno
+
+    @property
+    def function(self) -> str:
+        return getattr(self._code, "co_qualname", self._code.co_name)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+    def __repr__(self) -> str:
+        return f"<Site {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Site) and (self.file, self.line) == (other.file, other.line)
+
+    def __hash__(self) -> int:
+        return hash((self.file, self.line))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.file, self.line, self.function)
+
+
+class _RestoredSite(Site):
+    """A site that came from another process, where the code object stayed behind."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, file: str, line: int, function: str) -> None:
+        self._parts = (file, line, function)
+
+    file = property(lambda self: self._parts[0])  # type: ignore[assignment]
+    line = property(lambda self: self._parts[1])  # type: ignore[assignment]
+    function = property(lambda self: self._parts[2])  # type: ignore[assignment]
+
+
+def _restore(file: str, line: int, function: str) -> Site:
+    return _RestoredSite(file, line, function)
+
+
+def caller(depth: int) -> Site:
+    """Return the site `depth` calls above the caller of this function, 0 being the caller itself."""
+    frame = sys._getframe(depth + 1)
+    return Site(frame.f_code, frame.f_lasti)
+
+
+def outside_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the nearest frame at or above `frame` that belongs neither to this package's core nor to pydantic."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not (os.path.dirname(file) == _CORE or f"{os.sep}pydantic{os.sep}" in file):
+            return frame
+        frame = frame.f_back
+    return None

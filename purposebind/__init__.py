@@ -1,11 +1,13 @@
 """purposebind: personal data stays bound to the purposes it was collected for, while a service runs."""
 
 from .config import configure
+from .entering import carry, purpose_scope
 from .errors import NoActivePurpose, PolicyError, PurposeError, PurposeViolation
 from .model import PurposeModel
 from .purpose import Purpose
 from .requirement import requires_purpose
-from .scope import active_purposes, carry, purpose_scope
+from .root_model import PurposeRootModel
+from .scope import active_purposes
 from .sealed import Sealed
 from .tags import AllowedFor, SubjectId
 
@@ -16,6 +18,7 @@ __all__ = [
     "Purpose",
     "PurposeError",
     "PurposeModel",
+    "PurposeRootModel",
     "PurposeViolation",
     "Sealed",
     "SubjectId",

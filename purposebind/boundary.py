@@ -16,7 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic import (
+    BaseModel,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic_core import MISSING, SchemaValidator
 
 from .enforcement import Binding, admit, pending_violation
@@ -74,7 +80,9 @@ class Boundary:
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
-        first = [subject] if subject in self.bindings else []  # a tagged subject is sealed before it goes into others' boxes
+        first = (
+            [subject] if subject in self.bindings else []
+        )  # a tagged subject is sealed before it goes into others' boxes
         self._fields = tuple((n, self.bindings[n].policy, self.bindings[n]) for n in dict.fromkeys([*first, *bindings]))
 
     def seal(self, model: Any) -> None:
@@ -156,7 +164,7 @@ class Boundary:
                 _set(model, slot, getattr(view, slot, None))
             _set(model, "_purposebind_values", view.__dict__)
             return
-        value = view = None  # not in the locals of the traceback (R7)
+        del value  # not in the locals of the traceback (R7)
         raise problem
 
     def marker(self, name: str, value: Any) -> Any:
@@ -195,7 +203,7 @@ class Boundary:
             result = self.collect(validate, plain, **options)
             self._narrow(result, {self.keys[key]: box for key, box in boxes.items()})
             return result
-        value = plain = options = None  # not in the locals of the traceback either (R7)
+        del value, options  # not in the locals of the traceback either (R7)
         raise problem
 
     def _incoming(self, value: Any) -> Any:
@@ -258,7 +266,9 @@ class Boundary:
         def read(name: str, value: Any) -> bool:
             if (
                 (include is not None and name not in include)
-                or (exclude is not None and name in exclude and (not isinstance(exclude, dict) or _whole(exclude[name])))
+                or (
+                    exclude is not None and name in exclude and (not isinstance(exclude, dict) or _whole(exclude[name]))
+                )
                 or (info.exclude_unset and name not in model.__pydantic_fields_set__)
                 or self.cls.__pydantic_fields__[name].exclude is True
             ):

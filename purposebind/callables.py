@@ -39,7 +39,8 @@ def _wrap(function: Any, step: Step) -> Any:
         return type(function)(_wrap(function.__func__, step))
     if isinstance(function, property):
         parts = (function.fget, function.fset, function.fdel)
-        return type(function)(*(part and _wrap(part, step) for part in parts), function.__doc__)
+        wrapped = [part and _wrap(part, step) for part in parts]
+        return type(function)(wrapped[0], wrapped[1], wrapped[2], function.__doc__)
     if isinstance(function, functools.cached_property):
         return type(function)(_wrap(function.func, step))
     if isinstance(function, functools.partialmethod):
@@ -47,9 +48,7 @@ def _wrap(function: Any, step: Step) -> Any:
     if isinstance(function, type):
         raise TypeError(f"{function.__name__} is a class; decorate the methods that read, not the class.")
     if inspect.iscoroutine(function) or inspect.isgenerator(function) or inspect.isasyncgen(function):
-        raise TypeError(
-            f"{function!r} has been called already; decorate the function, not what calling it returned."
-        )
+        raise TypeError(f"{function!r} has been called already; decorate the function, not what calling it returned.")
     if not callable(function):
         raise TypeError(f"A {type(function).__name__} cannot be called, so it cannot be run in a scope.")
     return _wrap_callable(function, step)
@@ -131,7 +130,10 @@ def _body(function: Any) -> Any:
             function = function.func
         elif inspect.ismethod(function):
             function = function.__func__
-        elif inspect.isroutine(function) or not hasattr(type(function), "__call__"):
+        elif inspect.isroutine(function):
             return function
         else:
-            return _body(type(function).__call__)
+            called = inspect.getattr_static(type(function), "__call__", None)
+            if not inspect.isroutine(called):
+                return function
+            return called

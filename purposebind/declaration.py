@@ -24,7 +24,13 @@ def check_declaration(cls: Any) -> None:
         PolicyError: A ClassVar or private attribute carries a tag.
     """
     for name, annotation in _raw_annotations(cls).items():
-        kind = "ClassVar" if name in cls.__class_vars__ else "private attribute" if name in cls.__private_attributes__ else ""
+        kind = (
+            "ClassVar"
+            if name in cls.__class_vars__
+            else "private attribute"
+            if name in cls.__private_attributes__
+            else ""
+        )
         if kind and _holds_tag(annotation, cls):
             raise PolicyError(
                 f"{cls.__name__}.{name} is a {kind}, which nothing guards: a tag on it would protect nothing. Two ways "

@@ -13,12 +13,13 @@ read passes `admit`.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import secrets
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -61,9 +62,9 @@ class Denial:
         active: The purposes that were active.
         reason: Why it was refused.
         site: Where the read is, or None where no Python frame outside the library was found.
+        enforced: Whether the violation was raised, not only observed.
         subject: The value of the model's `SubjectId` field, or None; where that field is tagged itself, a digest that is
             the same for the same person in this process.
-        enforced: Whether the violation was raised, not only observed.
         violation: The error, as it was or would have been raised.
     """
 
@@ -72,9 +73,9 @@ class Denial:
     active: frozenset[Purpose]
     reason: Reason
     site: Site | None
-    subject: Any = field(repr=False)
     enforced: bool
-    violation: PurposeViolation = field(repr=False)
+    subject: Any = dataclasses.field(repr=False)
+    violation: PurposeViolation = dataclasses.field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Read:
 
     field: str
     active: frozenset[Purpose]
-    subject: Any = field(repr=False)
-    frame: scope.Frame = field(repr=False)
+    subject: Any = dataclasses.field(repr=False)
+    frame: scope.Frame = dataclasses.field(repr=False)
 
 
 def admit(binding: Binding, subject: Any = None) -> None:
@@ -132,7 +133,7 @@ def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: A
     if decision.reason is Reason.NO_SCOPE:
         reason, detail = _how_lost(frame, reader)
     assert reason is not None
-    facts = {
+    facts: dict[str, Any] = {
         "field": binding.field,
         "reason": reason,
         "allowed": tuple(sorted(binding.policy.allowed)),

@@ -82,7 +82,9 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
     def get_deprecated(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
         return self.read(model)
 
-    kind = type("FieldGuard", (FieldGuard,), {"__slots__": (), "__get__": get if deprecation is None else get_deprecated})
+    kind = type(
+        "FieldGuard", (FieldGuard,), {"__slots__": (), "__get__": get if deprecation is None else get_deprecated}
+    )
     guard: FieldGuard = kind(name, binding, deprecation)
     return guard
 
@@ -90,7 +92,7 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
 def is_open(model: Any) -> bool:
     """Whether `model` holds plain values rightly: it is being validated, or is a view made for a serializer (R10)."""
     try:
-        model._purposebind_values
+        model._purposebind_values  # noqa: B018
     except AttributeError:
         return True
     return False

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, GetCoreSchemaHandler, RootModel, ValidationError
-from pydantic_core import CoreSchema, PydanticSerializationError, PydanticUndefined, SchemaValidator
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticSerializationError, SchemaValidator
 from typing_extensions import Self
 
 from . import config
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from pydantic import ConfigDict
     from typing_extensions import Unpack
 
-__all__ = ["PurposeModel", "PurposeRootModel"]
+__all__ = ["PurposeModel", "own_validator", "validate"]
 
-_RootT = TypeVar("_RootT")
 _NOT_SELF = (
     "A custom validator is returning a value other than `self`.\n"
     "Returning anything other than `self` from a top level model validator isn't supported when validating via `__init__`."
@@ -93,7 +92,9 @@ class PurposeModel(BaseModel):
 
     if TYPE_CHECKING:
 
-        def __init_subclass__(cls, *, purpose_mode: config.Mode | None = None, **kwargs: Unpack[ConfigDict]) -> None: ...
+        def __init_subclass__(
+            cls, *, purpose_mode: config.Mode | None = None, **kwargs: Unpack[ConfigDict]
+        ) -> None: ...
 
     else:
 
@@ -128,7 +129,9 @@ class PurposeModel(BaseModel):
         boundary = cls.__purpose_boundary__
         if boundary is not None and boundary.cls is cls:
             _put_guards(cls, boundary)  # again: pydantic puts a descriptor of its own on a deprecated field
-            if isinstance(cls.__pydantic_validator__, SchemaValidator):  # else a plugin watches: only the wrap hides from it
+            if isinstance(
+                cls.__pydantic_validator__, SchemaValidator
+            ):  # else a plugin watches: only the wrap hides from it
                 boundary.validator = _plain_validator(cls)
 
     # In. Each of these fetches its validator itself: a deferred build looks at the frame of its caller's caller.
@@ -138,7 +141,7 @@ class PurposeModel(BaseModel):
         def __init__(self, /, **data: Any) -> None:
             __tracebackhide__ = True
             try:
-                validated = _validate(type(self), _validator(self).validate_python, data, self_instance=self)
+                validated = validate(type(self), own_validator(self).validate_python, data, self_instance=self)
             finally:
                 del data  # a traceback shows the locals of this function (R7)
             if validated is not self:
@@ -153,7 +156,7 @@ class PurposeModel(BaseModel):
             if options.get("by_alias") is False and options.get("by_name") is not True:
                 return super().model_validate(obj, **options)  # which says so
             try:
-                return _validate(cls, _validator(cls).validate_python, obj, **options)
+                return validate(cls, own_validator(cls).validate_python, obj, **options)
             finally:
                 del obj
 
@@ -164,7 +167,7 @@ class PurposeModel(BaseModel):
             if options.get("by_alias") is False and options.get("by_name") is not True:
                 return super().model_validate_json(json_data, **options)
             try:
-                return _validate(cls, _validator(cls).validate_json, json_data, from_json=True, **options)
+                return validate(cls, own_validator(cls).validate_json, json_data, from_json=True, **options)
             finally:
                 del json_data
 
@@ -175,7 +178,7 @@ class PurposeModel(BaseModel):
             if options.get("by_alias") is False and options.get("by_name") is not True:
                 return super().model_validate_strings(obj, **options)
             try:
-                return _validate(cls, _validator(cls).validate_strings, obj, **options)
+                return validate(cls, own_validator(cls).validate_strings, obj, **options)
             finally:
                 del obj
 
@@ -215,7 +218,9 @@ class PurposeModel(BaseModel):
         return copied if is_open(self) else _sealed(copied)
 
     def __getstate__(self) -> dict[Any, Any]:
-        return super(PurposeModel, self if is_open(self) else _sealed(self)).__getstate__()
+        if not is_open(self):
+            _sealed(self)  # what was put into __dict__ behind our back too
+        return super().__getstate__()
 
     # Out: reads (R1), and denials that stay denials (R12).
 
@@ -234,7 +239,7 @@ class PurposeModel(BaseModel):
                 else:
                     yield name, value if name in self.__pydantic_fields__ else open_box(value)
 
-        def __eq__(self, other: Any) -> bool:
+        def __eq__(self, other: object) -> bool:
             if not isinstance(other, BaseModel) or _origin(self) is not _origin(other):
                 return super().__eq__(other)
             return BaseModel.__eq__(_read_whole(self), _read_whole(other))
@@ -256,50 +261,13 @@ class PurposeModel(BaseModel):
                 yield name, Marker("<computed>")
 
 
-class PurposeRootModel(PurposeModel, RootModel[_RootT]):
-    """`pydantic.RootModel` with a root that may be tagged.
-
-    Example:
-        >>> from typing import Annotated
-        >>> from purposebind import AllowedFor, Purpose, purpose_scope
-        >>> from purposebind.model import PurposeRootModel
-        >>> rescue = Purpose("rescue", "Find people at sea")
-        >>> class Position(PurposeRootModel[Annotated[str, AllowedFor(rescue)]]):
-        ...     pass
-        >>> Position("54.1N 12.2E")
-        Position(root=<sealed: rescue>)
-    """
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, /, root: Any = PydanticUndefined, **data: Any) -> None:
-            __tracebackhide__ = True
-            if data:
-                if root is not PydanticUndefined:
-                    raise ValueError(
-                        '"RootModel.__init__" accepts either a single positional argument or arbitrary keyword arguments'
-                    )
-                root = data
-            try:
-                _validate(type(self), _validator(self).validate_python, root, self_instance=self)
-            finally:
-                del root, data
-
-        __init__.__pydantic_base_init__ = True
-
-        def __repr_args__(self) -> Any:
-            boundary = self.__purpose_boundary__
-            value = self.__dict__["root"]
-            yield "root", value if boundary is None or config.current.revealing else boundary.marker("root", value)
-
-
-def _validator(model: Any) -> Any:
+def own_validator(model: Any) -> Any:
     """The validator of a model's own entry points: without the wrap, where there is one."""
     boundary = model.__purpose_boundary__
     return model.__pydantic_validator__ if boundary is None or boundary.validator is None else boundary.validator
 
 
-def _validate(cls: Any, validate: Any, value: Any, *, from_json: bool = False, **options: Any) -> Any:
+def validate(cls: Any, validate: Any, value: Any, *, from_json: bool = False, **options: Any) -> Any:
     boundary = cls.__purpose_boundary__
     try:
         if boundary is not None and boundary.cls is cls and boundary.validator is not None:

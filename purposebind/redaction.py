@@ -94,9 +94,7 @@ def _line(line: dict[str, Any], shows_input: Callable[[Mapping[str, Any]], bool]
         template = line["msg"].replace("{", "{{").replace("}", "}}") if not context else line["msg"]
         safe = {key: item for key, item in context.items() if not _quotes(str(item), grams)}
         described = PydanticCustomError(kind, cast("Any", template), safe or None)
-    details = InitErrorDetails(
-        type=described, loc=line["loc"], input=line["input"] if shows_input(line) else WITHHELD
-    )
+    details = InitErrorDetails(type=described, loc=line["loc"], input=line["input"] if shows_input(line) else WITHHELD)
     if described is kind and context:
         details["ctx"] = context
     return details

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
 
 from .callables import wrap
 from .enforcement import Binding, admit
+from .purpose import Purpose
 from .tags import AllowedFor
 
 __all__ = ["requires_purpose"]
@@ -56,7 +57,7 @@ class requires_purpose:
 
     __slots__ = ("_tag",)
 
-    def __init__(self, *purposes: Any, never: Any = ()) -> None:
+    def __init__(self, *purposes: Purpose, never: Iterable[Purpose] = ()) -> None:
         self._tag = AllowedFor(*purposes, never=never)
 
     def __call__(self, function: _F) -> _F:
@@ -64,7 +65,7 @@ class requires_purpose:
         return wrap(function, lambda code: check)
 
     def __repr__(self) -> str:
-        return f"requires_purpose{repr(self._tag)[len("AllowedFor") :]}"
+        return repr(self._tag).replace("AllowedFor", "requires_purpose", 1)
 
 
 def _name(function: Any) -> str:

@@ -12,41 +12,85 @@ right everywhere. One road in: a wrap around the model, after everything else of
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Union
+from typing import Any
 
-from pydantic import AliasChoices, BaseModel
-from pydantic.fields import FieldInfo
+from pydantic import AliasChoices
 from pydantic_core import CoreSchema, core_schema
-from typing_extensions import TypeAliasType
 
 from . import config, scope
+from .annotations import buried, info_policies
 from .boundary import Boundary
 from .enforcement import Binding, admit
 from .errors import PolicyError
 from .guards import is_open, subject_of
 from .policy import Policy
-from .sealed import Sealed, open_box
-from .tags import MARK, WRAP, AllowedFor, SubjectId
+from .sealed import open_box
+from .tags import MARK, WRAP, SubjectId
 
 __all__ = ["Resolve", "bind", "plain_schema"]
 
 Resolve = Callable[[CoreSchema], CoreSchema]
 _SCALARS = frozenset(
-    "str int float bool bytes date time datetime timedelta decimal uuid url multi-host-url enum literal none complex".split()
+    [
+        "str",
+        "int",
+        "float",
+        "bool",
+        "bytes",
+        "date",
+        "time",
+        "datetime",
+        "timedelta",
+        "decimal",
+        "uuid",
+        "url",
+        "multi-host-url",
+        "enum",
+        "literal",
+        "none",
+        "complex",
+    ]
 )
 _TRANSPARENT = frozenset(
-    "nullable default function-before function-after function-wrap lax-or-strict json-or-python chain union tagged-union "
-    "definition-ref custom-error".split()
+    [
+        "nullable",
+        "default",
+        "function-before",
+        "function-after",
+        "function-wrap",
+        "lax-or-strict",
+        "json-or-python",
+        "chain",
+        "union",
+        "tagged-union",
+        "definition-ref",
+        "custom-error",
+    ]
 )
-_CHILDREN = (
-    "schema items_schema keys_schema values_schema choices extras_schema extras_keys_schema fields computed_fields "
-    "return_schema lax_schema strict_schema json_schema python_schema steps arguments_schema var_args_schema "
-    "var_kwargs_schema mode_schema cls_schema".split()
-)
+_CHILDREN = [
+    "schema",
+    "items_schema",
+    "keys_schema",
+    "values_schema",
+    "choices",
+    "extras_schema",
+    "extras_keys_schema",
+    "fields",
+    "computed_fields",
+    "return_schema",
+    "lax_schema",
+    "strict_schema",
+    "json_schema",
+    "python_schema",
+    "steps",
+    "arguments_schema",
+    "var_args_schema",
+    "var_kwargs_schema",
+    "mode_schema",
+    "cls_schema",
+]
 
 
 def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
@@ -68,7 +112,7 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
     for key in ("extras_schema", "extras_keys_schema", "computed_fields"):
         for schema in _walk(inner.get(key), resolve, into_models=False):
             if MARK in schema.get("metadata", ()):
-                raise PolicyError(_buried(cls.__name__, "an extra or computed value"))
+                raise PolicyError(buried(cls.__name__, "an extra or computed value"))
     bindings = {n: Binding(f"{cls.__name__}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
     closed = {n for n, f in fields.items() if n in bindings or _reaches_sealed(f, resolve)}
     cls.__purpose_subject__ = _subject(cls)
@@ -132,7 +176,7 @@ def _field_policy(cls: Any, name: str, field: Any, resolve: Resolve) -> Policy |
     policies = [place["metadata"][MARK] for place in marked]
     for place in _walk(schema, resolve, into_models=False):
         if MARK in place.get("metadata", ()) and id(place) not in legitimate:
-            raise PolicyError(_buried(label, "a part of it"))
+            raise PolicyError(buried(label, "a part of it"))
     for place in marked:
         if "ref" not in place:  # a definition serves others too
             del place["metadata"][MARK]
@@ -151,62 +195,6 @@ def _field_policy(cls: Any, name: str, field: Any, resolve: Resolve) -> Policy |
             "may narrow a tag, never widen it: drop the new tag, or change the inherited one with whoever owns it."
         )
     return own.join(inherited)
-
-
-def info_policies(info: FieldInfo, label: str) -> list[Policy]:
-    """Return the policies of the tags in a field's annotation, wherever pydantic keeps them.
-
-    Raises:
-        PolicyError: One stands where the field would stay open (R9).
-    """
-    if _boxed(info.annotation, label):
-        return []
-    found = [item.policy for item in info.metadata if isinstance(item, AllowedFor)]
-    for tag, buried in _tags(info.annotation, set()):
-        if buried:
-            raise PolicyError(_buried(label, f"{tag!r}, inside {info.annotation}"))
-        found.append(tag.policy)
-    return found
-
-
-def _tags(annotation: Any, seen: set[int], buried: bool = False) -> Iterator[tuple[AllowedFor, bool]]:
-    if id(annotation) in seen:
-        return
-    seen = seen | {id(annotation)}
-    if isinstance(annotation, TypeAliasType) or type(annotation).__name__ == "TypeAliasType":
-        try:
-            yield from _tags(annotation.__value__, seen, buried)
-        except NameError:  # not defined yet: the schema will show the mark
-            return
-    elif hasattr(annotation, "__supertype__"):
-        yield from _tags(annotation.__supertype__, seen, buried)
-    elif (origin := typing.get_origin(annotation)) is typing.Annotated:
-        inner, *metadata = typing.get_args(annotation)
-        if not _boxed(inner, "the field"):
-            yield from ((item, buried) for item in metadata if isinstance(item, AllowedFor))
-            yield from _tags(inner, seen, buried)
-    elif origin is Union or origin is types.UnionType:
-        for argument in typing.get_args(annotation):
-            yield from _tags(argument, seen, buried)
-    elif origin is not None and origin is not typing.Literal and origin is not Sealed:
-        if not isinstance(origin, type):  # a generic alias
-            yield from _tags(origin, seen, buried)
-        for argument in typing.get_args(annotation):
-            yield from _tags(argument, seen, True)
-
-
-def _boxed(annotation: Any, label: str) -> bool:
-    """Whether the values of `annotation` are boxes, so that the tag around it is theirs and not the field's."""
-    origin = typing.get_origin(annotation)
-    if annotation is Sealed or origin is Sealed:
-        return True
-    if origin is typing.Annotated:
-        return _boxed(typing.get_args(annotation)[0], label)
-    arguments = [a for a in typing.get_args(annotation) if a is not type(None)] if origin is not typing.Literal else []
-    boxed = [_boxed(argument, label) for argument in arguments]
-    if (origin is Union or origin is types.UnionType) and any(boxed) and not all(boxed):
-        raise PolicyError(f"{label} is a Sealed or something open: the tag would protect only the one. Seal both.")
-    return any(boxed)
 
 
 def _inherited(cls: Any, name: str) -> Iterator[Policy]:
@@ -246,14 +234,18 @@ def _keys(cls: Any, name: str) -> Iterator[str]:
     info = cls.__pydantic_fields__.get(name)
     if info is None:
         return
-    aliases = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else [info.validation_alias]
+    aliases = (
+        info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else [info.validation_alias]
+    )
     for alias in (info.alias, *aliases):
         first = alias if isinstance(alias, str) else getattr(alias, "path", [None])[0]
         if isinstance(first, str):
             yield first
 
 
-def _walk(schema: Any, resolve: Resolve, *, into_models: bool, seen: set[str] | None = None) -> Iterator[dict[str, Any]]:
+def _walk(
+    schema: Any, resolve: Resolve, *, into_models: bool, seen: set[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield every schema inside `schema`, itself included, through references."""
     seen = set() if seen is None else seen
     if isinstance(schema, (list, tuple)):
@@ -385,7 +377,7 @@ def _wrap(target: Any, boundary: Boundary, exact: bool) -> None:
     ref = target.get("ref")
     inner = {key: value for key, value in target.items() if key != "ref"}
     road = (
-        core_schema.wrap_serializer_function_ser_schema(boundary.serialize, info_arg=True, schema=inner)  # type: ignore[arg-type]
+        core_schema.wrap_serializer_function_ser_schema(boundary.serialize, info_arg=True, schema=inner)
         if exact
         else None
     )
@@ -393,17 +385,9 @@ def _wrap(target: Any, boundary: Boundary, exact: bool) -> None:
     target.update(
         core_schema.no_info_wrap_validator_function(
             boundary.validate,
-            inner,  # type: ignore[arg-type]
+            inner,
             ref=ref,
             metadata={WRAP: True},
             serialization=road,
         )
-    )
-
-
-def _buried(label: str, what: str) -> str:
-    return (
-        f"{label}: a tag on {what} would leave the field itself open. Two ways out:\n"
-        "  - tag the whole field of the PurposeModel: Annotated[list[str], AllowedFor(...)];\n"
-        "  - or seal the parts: list[Annotated[Sealed[str], AllowedFor(...)]]."
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args, overload
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, overload
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, SchemaSerializer, ValidationError, core_schema
@@ -96,7 +96,15 @@ class Sealed(Generic[T]):
     def join(function: Callable[[A, B, C], R], one: Sealed[A], two: Sealed[B], three: Sealed[C], /) -> Sealed[R]: ...
     @overload
     @staticmethod
-    def join(function: Callable[..., R], /, *boxes: Sealed[Any]) -> Sealed[R]: ...
+    def join(
+        function: Callable[..., R],
+        one: Sealed[Any],
+        two: Sealed[Any],
+        three: Sealed[Any],
+        four: Sealed[Any],
+        /,
+        *more: Sealed[Any],
+    ) -> Sealed[R]: ...
     @staticmethod
     def join(function: Callable[..., R], /, *boxes: Sealed[Any]) -> Sealed[R]:
         """Return what `function` makes of the values of `boxes`, in a box that opens only where each of them would (R8).
@@ -222,9 +230,10 @@ def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:
         binding: The field it belongs to, and its policy.
         subject: Whose data it is, if known.
     """
-    if type(value) is Sealed:
-        binding, source = _joined((value,), binding)
-        return seal(value._purposebind_contents[0], binding, source if subject is None else subject)
+    if isinstance(value, Sealed):
+        moved: Sealed[Any] = value
+        binding, source = _joined((moved,), binding)
+        return seal(moved._purposebind_contents[0], binding, source if subject is None else subject)
     box: Sealed[R] = Sealed()
     box._purposebind_contents = (value, binding.policy, binding, subject)
     return box
@@ -232,7 +241,7 @@ def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:
 
 def narrowed(box: Sealed[R], other: Sealed[Any]) -> Sealed[R]:
     """Return `box` with the policy that both allow (R8)."""
-    return seal(box, _facts(other)[1])
+    return cast("Sealed[R]", seal(box, _facts(other)[1]))
 
 
 def open_box(value: Any) -> Any:

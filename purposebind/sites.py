@@ -77,9 +77,9 @@ class _RestoredSite(Site):
     def __init__(self, file: str, line: int, function: str) -> None:
         self._parts = (file, line, function)
 
-    file = property(lambda self: self._parts[0])  # type: ignore[assignment]
-    line = property(lambda self: self._parts[1])  # type: ignore[assignment]
-    function = property(lambda self: self._parts[2])  # type: ignore[assignment]
+    file = property(lambda self: self._parts[0])
+    line = property(lambda self: self._parts[1])
+    function = property(lambda self: self._parts[2])
 
 
 def _restore(file: str, line: int, function: str) -> Site:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -84,7 +84,7 @@ class AllowedFor:
         owner = _owner(handler)
         if not getattr(owner, "__purpose_model__", False):
             raise PolicyError(_protects_nothing(self, owner, handler))
-        metadata = schema.setdefault("metadata", {})
+        metadata: dict[str, Any] = cast("dict[str, Any]", schema).setdefault("metadata", {})
         known = metadata.get(MARK)
         metadata[MARK] = self.policy if known is None else known.join(self.policy)
         return schema
@@ -142,9 +142,7 @@ def claim_policy() -> Policy:
     """
     claims: list[_Claim] = _building.__dict__.get("claims", [])
     if not claims:
-        raise PolicyError(
-            "Sealed without a tag protects nothing: write Annotated[Sealed[str], AllowedFor(PURPOSE)]."
-        )
+        raise PolicyError("Sealed without a tag protects nothing: write Annotated[Sealed[str], AllowedFor(PURPOSE)].")
     policy = claims[0].policy
     for claim in claims:
         claim.taken = True

@@ -33,7 +33,9 @@ def unredacted() -> Generator[None, None, None]:
         ...     pass
     """
     if "PYTEST_VERSION" not in os.environ or "pytest" not in sys.modules:
-        raise PurposeError("unredacted() shows personal data; it works while pytest (8.2 or newer) runs, and nowhere else.")
+        raise PurposeError(
+            "unredacted() shows personal data; it works while pytest (8.2 or newer) runs, and nowhere else."
+        )
     _logger.warning("unredacted: representations and validation errors show the values of tagged fields")
     before = config.current.revealing
     config.install(replace(config.current, revealing=True))

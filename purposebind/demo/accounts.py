@@ -10,9 +10,7 @@ from typing import Annotated
 
 from purposebind import AllowedFor, Purpose, PurposeModel, SubjectId
 
-from .contacts import digest
-
-__all__ = ["ADVERTISING", "SECURITY", "TARGETING", "TWO_FACTOR", "Account", "LookupKey", "digests"]
+__all__ = ["ADVERTISING", "SECURITY", "TARGETING", "TWO_FACTOR", "Account", "LookupKey"]
 
 SECURITY = Purpose("security", "Keep accounts safe")
 TWO_FACTOR = SECURITY.child("two_factor", "Send a login code")
@@ -40,8 +38,3 @@ class LookupKey(PurposeModel):
 
     account: Annotated[int, SubjectId]
     digest: Annotated[str, AllowedFor(TWO_FACTOR)]
-
-
-def digests(account: Account) -> list[str]:
-    """Return the digests of the account's contacts: two reads, for whatever purpose is active here."""
-    return [digest(contact) for contact in (account.phone, account.email) if contact is not None]

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from purposebind import purpose_scope
 
-from .accounts import ADVERTISING, TARGETING, Account, digests
+from .accounts import ADVERTISING, TARGETING, Account
+from .contacts import digests
 
 __all__ = ["AudienceRow", "add_to_audience", "match_audience"]
 
@@ -39,11 +40,11 @@ def match_audience(accounts: Iterable[Account], uploaded: AbstractSet[str]) -> l
         accounts: Those to look up.
         uploaded: The advertiser's list, as digests.
     """
-    found = [account for account in accounts if not uploaded.isdisjoint(digests(account))]
+    found = [account for account in accounts if not uploaded.isdisjoint(digests(account.phone, account.email))]
     return [row for account in found for row in add_to_audience(account, uploaded)]
 
 
 @purpose_scope(TARGETING)
 def add_to_audience(account: Account, uploaded: AbstractSet[str]) -> list[AudienceRow]:
     """Return the rows of one member."""
-    return [AudienceRow(account.id, entry) for entry in digests(account) if entry in uploaded]
+    return [AudienceRow(account.id, entry) for entry in digests(account.phone, account.email) if entry in uploaded]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from random import Random
 
-__all__ = ["COUNTRIES", "EmailBook", "PhoneBook", "digest"]
+__all__ = ["COUNTRIES", "EmailBook", "PhoneBook", "digest", "digests"]
 
 COUNTRIES = {"AU": 22, "DE": 10, "FR": 24, "GB": 20, "IE": 14, "US": 10}
 """Where the people live: country code to share, in percent."""
@@ -121,3 +121,8 @@ def digest(contact: str) -> str:
         64
     """
     return hashlib.sha256(contact.strip().lower().encode()).hexdigest()
+
+
+def digests(*contacts: str | None) -> list[str]:
+    """Return the digest of each contact that is there."""
+    return [digest(contact) for contact in contacts if contact is not None]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
-from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
 from rich.table import Column, Table
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from .population import CAMPAIGN
 from .roads import ROADS
-from .story import Replay, Watch
+from .story import COUNTED, Replay, Watch
 
 __all__ = ["progress_bar", "show"]
 
@@ -67,7 +66,7 @@ def _refused(replay: Replay) -> Iterator[RenderableType]:
     yield _chapter(2, "The audience match")
     if replay.error:
         yield _mark(replay.first_read == "refused", "Refused at the first read. This is what its developer sees:")
-        yield Panel(Text(replay.error), border_style="red")
+        yield Text(replay.error, style="red", no_wrap=True, overflow="ignore")
     else:
         yield _mark(False, "Not refused: phones and e-mail addresses were matched to the advertiser's list.")
 
@@ -93,20 +92,15 @@ def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:
         yield Text("\n".join(f"  {line}" for line in first[:4]), style="dim")
     code = Table("Read", "For", "By", Column("People", justify="right"))
     for group in replay.groups:
-        code.add_row(group.field, ", ".join(group.purposes), Text(group.site, overflow="fold"), f"{group.people:,}")
+        code.add_row(
+            group.field, ", ".join(group.purposes), Text(_short(group.site), overflow="fold"), f"{group.people:,}"
+        )
     code.caption = "Asking for a phone or an e-mail address is a read, also where the account has none."
     yield code
-    counts = Table("People", *(Column(title, justify="right") for title in ("Counted", "True", "")))
-    countries = ", ".join(CAMPAIGN)
-    counts.add_row("with an account", "", f"{replay.people:,}", "")
-    counts.add_row(
-        f"whose phone or e-mail address was read for advertising (all in {countries})",
-        *_compared(replay.read, replay.read_truth),
-    )
-    counts.add_row(
-        "of them, affected: put into the advertiser's audience by it",
-        *_compared(replay.affected, replay.affected_truth),
-    )
+    counts = Table("", "What is counted", *(Column(title, justify="right") for title in ("By the hook", "True", "")))
+    counts.add_row("people", COUNTED["people"], "", f"{replay.people:,}", "")
+    counts.add_row("read", f"{COUNTED['read']} ({', '.join(CAMPAIGN)})", *_compared(replay.read, replay.read_truth))
+    counts.add_row("affected", COUNTED["affected"], *_compared(replay.affected, replay.affected_truth))
     yield counts
     yield Text(
         f"The match found {replay.entries_matched:,} entries of the list. That is no count of people: some are on it "
@@ -133,6 +127,11 @@ def _chapter(number: int, title: str) -> RenderableType:
 
 def _mark(good: bool, words: str) -> Text:
     return Text.assemble(("OK  " if good else "BAD ", _GOOD if good else _BAD), words)
+
+
+def _short(site: str) -> str:
+    """The last two parts of a site's path, with the line and the function."""
+    return "/".join(site.replace("\\", "/").split("/")[-2:])
 
 
 def _compared(counted: int, true: int) -> tuple[str, str, Text]:

@@ -16,8 +16,8 @@ from typing import Literal, TypeAlias
 
 from purposebind import PurposeViolation, purpose_scope
 
-from .accounts import ADVERTISING, Account, digests
-from .contacts import digest
+from .accounts import ADVERTISING, Account
+from .contacts import digests
 from .population import CAMPAIGN
 from .signin import contact_digests
 from .store import Store
@@ -43,7 +43,7 @@ class Evidence:
 
     def lists(self, *contacts: str | None) -> bool:
         """Return whether one of the contacts is on the list."""
-        return any(contact is not None and digest(contact) in self.uploaded for contact in contacts)
+        return not self.uploaded.isdisjoint(digests(*contacts))
 
 
 Way: TypeAlias = Callable[[Evidence], Generator[int, None, None]]
@@ -65,7 +65,7 @@ def _bare_row(evidence: Evidence) -> Generator[int, None, None]:
 
 def _row_in_model(evidence: Evidence) -> Generator[int, None, None]:
     for account in evidence.store.accounts(CAMPAIGN):
-        if not evidence.uploaded.isdisjoint(digests(account)):
+        if evidence.lists(account.phone, account.email):
             yield account.id
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from purposebind import purpose_scope
 
-from .accounts import TWO_FACTOR, Account, digests
+from .accounts import TWO_FACTOR, Account
+from .contacts import digests
 
 __all__ = ["Gateway", "contact_digests", "queue_logins", "send_login_codes"]
 
@@ -49,4 +50,4 @@ def contact_digests(account: Account) -> list[str]:
 
     It opens its scope itself, to be convenient to call. A caller with another purpose gains nothing by that (R4).
     """
-    return digests(account)
+    return digests(account.phone, account.email)

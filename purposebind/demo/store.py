@@ -12,7 +12,7 @@ from typing import Any
 from purposebind import requires_purpose
 
 from .accounts import TWO_FACTOR, Account, LookupKey
-from .contacts import digest
+from .contacts import digests
 from .population import Population
 
 __all__ = ["Store", "open_store"]
@@ -24,6 +24,9 @@ _SCHEMA = """
     CREATE TABLE lookup_key (account INTEGER NOT NULL REFERENCES account, digest TEXT NOT NULL);
     CREATE TABLE upload (digest TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+
+
+_ROWS_AT_ONCE = 1_000
 
 
 class Store:
@@ -46,7 +49,7 @@ class Store:
             )
             transaction.executemany(
                 "INSERT INTO lookup_key VALUES (?, ?)",
-                ((p.id, digest(contact)) for p in people for contact in (p.phone, p.email) if contact is not None),
+                ((p.id, key) for p in people for key in digests(p.phone, p.email)),
             )
             transaction.executemany("INSERT INTO upload VALUES (?)", ((entry,) for entry in population.listed))
 
@@ -75,8 +78,9 @@ class Store:
         return frozenset(entry for (entry,) in self._rows("SELECT digest FROM upload"))
 
     def _rows(self, query: str, arguments: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
-        with closing(self._connection.execute(query, arguments)) as cursor:
-            yield from cursor
+        cursor = self._connection.execute(query, arguments)
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):  # nobody is kept waiting, and no cursor outlives the connection
+            yield from rows
 
 
 def _in(countries: Sequence[str]) -> str:

@@ -22,13 +22,20 @@ from .roads import ROADS, Evidence, Outcome, attempt
 from .signin import Gateway, queue_logins, send_login_codes
 from .store import Store, open_store
 
-__all__ = ["DEFAULT_ACCOUNTS", "DEFAULT_SEED", "Replay", "Watch", "replay"]
+__all__ = ["COUNTED", "DEFAULT_ACCOUNTS", "DEFAULT_SEED", "Replay", "Watch", "replay"]
 
 DEFAULT_ACCOUNTS = 50_000
 DEFAULT_SEED = 2019
 
 Watch: TypeAlias = Callable[[str, float], object]
 """Told what is being done, and how much of the whole is done, from 0 to 1."""
+
+COUNTED = {
+    "people": "people with an account",
+    "read": "people whose phone or e-mail address was read for advertising: everybody in the campaign's countries",
+    "affected": "people among them who were matched to the advertiser's list by it, and put into the audience",
+}
+"""What each number counts."""
 
 _LOGINS = 1_000
 _REPORTED_EVERY = 500
@@ -47,9 +54,10 @@ class Replay:
         error: What its developer saw, or "" where it was not refused.
         roads: The outcome of each other road, by name.
         violations: How many reads the hook was told of when the match ran in observe mode.
-        read: People whose phone or e-mail address was read for advertising, counted by the hook.
+        read: How many people's phone or e-mail address was read for advertising, counted by the hook alone.
         read_truth: The same from the seed: everybody in the campaign's countries.
-        affected: People put into the advertiser's audience by their phone or e-mail address, counted by the hook.
+        affected: How many of them were matched to the advertiser's list and put into the audience, counted by the hook
+            alone.
         affected_truth: The same from the seed: those of `read_truth` who are on the list.
         same_people: Whether the hook's two counts and the seed's name the same people, and not only as many.
         entries_matched: How many entries of the list were found; not a count of people.
@@ -92,7 +100,7 @@ class Replay:
 
     def as_json(self) -> dict[str, Any]:
         """Return it all as one object of JSON types."""
-        return {**asdict(self), "passed": self.passed}
+        return {**asdict(self), "passed": self.passed, "counted": COUNTED}
 
 
 def replay(

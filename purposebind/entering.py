@@ -1,0 +1,234 @@
+"""`purpose_scope` and `carry`: how code states what it is for.
+
+What this module keeps, on the frames of `purposebind.scope`:
+
+- **R5** A block is entered and left in one context; what is left elsewhere is closed all the same, and said. A ``with`` in
+  a generator, which would leave the scope open for the generator's consumer, is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType, TracebackType
+from typing import Any, TypeVar
+
+from .callables import wrap
+from .errors import PolicyError, PurposeError
+from .purpose import Purpose, require_purposes
+from .scope import DEAD, OUTSIDE, UNCACHED, Entry, Frame, Step, _frame, _open, active_set, enter, kill, leave, standing
+from .sites import Site
+
+__all__ = ["carry", "purpose_scope"]
+
+_F = TypeVar("_F", bound="Callable[..., Any] | staticmethod[..., Any] | classmethod[Any, ..., Any] | property")
+
+_CO_GENERATOR = 0x20
+_CO_ITERABLE_COROUTINE = 0x100
+_CO_ASYNC_GENERATOR = 0x200
+_SUSPENDS = _CO_GENERATOR | _CO_ASYNC_GENERATOR
+_CONTEXTLIB = contextlib.ExitStack.enter_context.__code__.co_filename
+
+
+class purpose_scope:
+    """Runs a block, or a function, for `purposes`.
+
+    Use it as ``with``, as ``async with``, or as a decorator of a function, coroutine function, generator, async generator,
+    method, classmethod, staticmethod, property, partial or other callable. A decorated generator enters the scope at each
+    step and leaves it at each yield. The object may be used again, inside itself, and by several threads.
+
+    Args:
+        purposes: What the block is for. Several mean one inside the other.
+
+    Raises:
+        PolicyError: No purpose is given.
+        TypeError: A string or something else is given where a `Purpose` is meant.
+        PurposeError: On entering, where the block stands in a generator that would leave it open at a yield; on leaving,
+            where the scope is not open, or was opened in another context.
+
+    Example:
+        >>> from purposebind import Purpose, active_purposes, purpose_scope
+        >>> parcels = Purpose("parcels", "Bring the parcel")
+        >>> @purpose_scope(parcels)
+        ... def label():
+        ...     return active_purposes()
+        >>> label(), active_purposes()
+        (frozenset({Purpose('parcels')}), frozenset())
+    """
+
+    __slots__ = ("_held", "purposes")
+
+    def __init__(self, *purposes: Purpose) -> None:
+        if not purposes:
+            raise PolicyError("purpose_scope() names no purpose: what is this block for?")
+        self.purposes = require_purposes(purposes)
+        self._held = False
+
+    def across_yields(self) -> purpose_scope:
+        """Return the same scope for the ``with`` of a generator that a framework drives as a context manager.
+
+        ``contextlib``'s decorators are recognised without it. Use it where another framework does their work, such as a
+        pytest fixture: its consumer, up to the generator's end, then runs in the scope, and that is what you mean.
+
+        Example:
+            >>> from purposebind import Purpose
+            >>> def fixture():
+            ...     with purpose_scope(Purpose("checks", "Test the service")).across_yields():
+            ...         yield
+        """
+        scope = purpose_scope(*self.purposes)
+        scope._held = True
+        return scope
+
+    def __enter__(self) -> purpose_scope:
+        return self._enter(sys._getframe(1))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        frame = _frame.get()
+        if frame.owner is self and frame.parent is not None and not frame.carried and frame.granted is not DEAD:
+            frame.granted = DEAD
+            _open.discard(frame)
+            _frame.set(frame.parent)
+        else:
+            self._leave_elsewhere(raising=kind is None)
+
+    async def __aenter__(self) -> purpose_scope:
+        return self._enter(sys._getframe(1))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, tb)
+
+    def __call__(self, function: _F) -> _F:
+        return wrap(function, self._step)
+
+    def __repr__(self) -> str:
+        return f"purpose_scope({', '.join(p.name for p in self.purposes)})"
+
+    def _enter(self, caller: FrameType) -> purpose_scope:
+        code = caller.f_code
+        if code.co_flags & _SUSPENDS or code.co_filename == _CONTEXTLIB:
+            caller = _with_statement(caller, self)
+            code = caller.f_code
+        parent = _frame.get()
+        active = parent.entry.active if parent.granted is not DEAD else standing(parent)
+        frame = Frame(
+            parent, active.entries.get(self.purposes) or enter(active, self.purposes), self, code, caller.f_lasti
+        )
+        _open.add(frame)
+        _frame.set(frame)
+        return self
+
+    def _step(self, code: CodeType) -> Step:
+        parent = _frame.get()
+        return Step(Frame(parent, enter(standing(parent), self.purposes), None, code, -1))
+
+    def _leave_elsewhere(self, *, raising: bool) -> None:
+        node: Frame | None = _frame.get()
+        while node is not None:  # left out of order, in this context
+            if node.owner is self and node.granted is not DEAD:
+                leave(node)
+                return
+            node = node.parent
+        opened = [frame for frame in _open.copy() if frame.owner is self]
+        for frame in opened:  # which of them was left cannot be known: none may outlive its block
+            kill(frame)
+        if not raising:  # the error on its way says more than ours would
+            return
+        if opened:
+            raise PurposeError(
+                f"{self!r}, entered at {opened[0].site}, was closed in another context than it was opened in: in "
+                "another task, or by a framework that runs each half of a generator somewhere else. It is closed now, but "
+                "what ran in between was not in it. Open and close a scope in one function, or decorate the function."
+            )
+        raise PurposeError(f"{self!r} is not open here: it was closed already, or never entered.")
+
+
+def carry(function: _F) -> _F:
+    """Take the scope in force here along with `function`, to wherever it is called: another thread, executor or callback.
+
+    There it runs in this scope for as long as this scope's block is open, and not longer; called inside another scope it
+    runs under both (R5). Where no scope is in force, `function` is returned as it is.
+
+    Args:
+        function: Any callable that `purpose_scope` can decorate. Async functions and generators are carried too.
+
+    Example:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from purposebind import Purpose, active_purposes, carry, purpose_scope
+        >>> letters = Purpose("letters", "Print letters")
+        >>> with ThreadPoolExecutor() as executor, purpose_scope(letters):
+        ...     executor.submit(carry(active_purposes)).result()
+        frozenset({Purpose('letters')})
+    """
+    origin = _frame.get()
+    if origin is OUTSIDE:
+        return function
+
+    def step(code: CodeType) -> Step:
+        here = _frame.get()
+        both = active_set(standing(here).purposes | origin.entry.active.purposes)
+        frame = Frame(here, Entry(origin.entry.purposes, both), origin, origin.code, origin.offset)
+        if origin.notes is not None:
+            frame.notes, frame.granted = origin.notes, UNCACHED
+        return _CarriedStep(frame)
+
+    return wrap(function, step)
+
+
+class _CarriedStep(Step):
+    """A step whose frame dies with the frame it was carried from, if that comes first."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        origin = self._frame.owner
+        assert isinstance(origin, Frame)
+        if origin.carried is None:
+            origin.carried = []
+        origin.carried.append(self._frame)
+        if not origin.alive:  # after the append: a block left in between has either seen the frame or is seen here
+            kill(self._frame)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        super().__exit__(kind, error, tb)
+        origin = self._frame.owner
+        assert isinstance(origin, Frame)
+        if origin.carried and self._frame in origin.carried:
+            origin.carried.remove(self._frame)
+
+
+def _with_statement(caller: FrameType, scope: purpose_scope) -> FrameType:
+    """Return the frame whose ``with`` enters `scope`, having made sure that it is not a generator's.
+
+    A generator's ``with`` stays open at a yield, and its consumer would run in the scope without having asked (R5). Under
+    contextlib's decorators that is the point; the frame that uses the context manager then counts instead.
+    """
+    place: FrameType | None = caller
+    while place is not None and place.f_code.co_filename == _CONTEXTLIB:  # ExitStack.enter_context
+        place = place.f_back
+    statement = place or caller
+    while place is not None and not scope._held:
+        flags = place.f_code.co_flags
+        if place.f_code.co_filename != _CONTEXTLIB and flags & _SUSPENDS and not flags & _CO_ITERABLE_COROUTINE:
+            driver = place.f_back
+            if driver is None or driver.f_code.co_filename != _CONTEXTLIB:
+                raise PurposeError(
+                    f"{scope!r} is entered by a with statement in the generator {place.f_code.co_name}() "
+                    f"({Site(place.f_code, place.f_lasti)}). At each yield the block would stay open, and whoever "
+                    "consumes the generator would run in it.\n"
+                    "Did you forget the @contextmanager (or @asynccontextmanager) decorator? Otherwise:\n"
+                    f"  - decorate the generator: @{scope!r} enters at each step and leaves at each yield;\n"
+                    "  - or close the block before the yield;\n"
+                    "  - or, where a framework drives this generator as a context manager (a pytest fixture), say so: "
+                    f"with {scope!r}.across_yields(): ..."
+                )
+            place = driver
+        elif place.f_code.co_filename == _CONTEXTLIB:
+            place = place.f_back
+        else:
+            break
+    return statement

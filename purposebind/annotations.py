@@ -4,8 +4,8 @@ What this module keeps:
 
 - **R9** A tag that is buried where the field would stay open is refused.
 
-pydantic keeps the outermost ``Annotated`` of a field as its metadata; in an ``Optional``, a type alias or a ``NewType`` the
-tag stays in the annotation, and is looked for there.
+pydantic keeps the outermost ``Annotated`` of a field as its metadata; in an ``Optional``, a type alias or a
+``NewType`` the tag stays in the annotation, and is looked for there.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ What this module keeps:
 
 - **R7** A validation error that leaves here was cleaned.
 - **R8** A value that came in a box is as narrow afterwards as it was.
-- **R10** Validators and serializers of the user's see plain values; the moment validation ends, every tagged value is sealed.
+- **R10** Validators and serializers of the user's see plain values; the moment validation ends, every tagged value is
+  sealed.
 - **R12** A denial that pydantic wrapped on the way leaves as a denial.
 
-An instance is *open* (plain values in its ``__dict__``) while it is validated, and so is the view that a serializer sees.
-It is *sealed* once `Boundary.seal` has run: the boxes are in place and the slot that says so is set, for good.
+An instance is *open* (plain values in its ``__dict__``) while it is validated, and so is the view that a serializer
+sees. It is *sealed* once `Boundary.seal` has run: the boxes are in place and the slot that says so is set, for good.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import MISSING, SchemaValidator
 
+from . import config
 from .enforcement import Binding, admit, pending_violation
 from .guards import bound, is_open, subject_of
 from .redaction import leaves, redacted
@@ -90,17 +92,16 @@ class Boundary:
         values = model.__dict__
         subject = values.get(self.subject) if self.subject is not None else None
         for name, policy, binding in self._fields:
-            value = values.get(name)
-            kind = type(value)
-            if value is None or kind is Sealed or value is MISSING:
-                if kind is Sealed and value._purposebind_contents[2] is not binding:
+            value: Any = values.get(name)
+            if type(value) is Sealed:
+                if value._purposebind_contents[2] is not binding:  # moved here from elsewhere
                     values[name] = seal(value, binding, subject)
-                continue
-            box: Any = Sealed()
-            box._purposebind_contents = (value, policy, binding, subject)
-            values[name] = box
-            if name == self.subject:
-                subject = box
+            elif value is not None and value is not MISSING:
+                box: Any = Sealed()
+                box._purposebind_contents = (value, policy, binding, subject)
+                values[name] = box
+                if name == self.subject:
+                    subject = box
         for name in self.derived:  # computed by a validator from plain values: to be computed again, and noted
             if name in values and type(values[name]) is not Sealed:
                 del values[name]
@@ -143,8 +144,8 @@ class Boundary:
     def assign(self, model: Any, name: str, value: Any, assign: Callable[[str, Any], None]) -> None:
         """Set an attribute of a sealed `model` by pydantic's `assign`, and seal what was set.
 
-        With ``validate_assignment`` pydantic validates the whole ``__dict__``: that happens to an opened copy, and `model`
-        takes over what came of it.
+        With ``validate_assignment`` pydantic validates the whole ``__dict__``: that happens to an opened copy, and
+        `model` takes over what came of it.
         """
         problem: Exception
         try:
@@ -167,8 +168,16 @@ class Boundary:
         del value  # not in the locals of the traceback (R7)
         raise problem
 
-    def marker(self, name: str, value: Any) -> Any:
+    def resealed(self, copied: Any, model: Any) -> Any:
+        """Seal `copied`, which was made from an opened copy of `model`, and return it."""
+        self.seal(copied)
+        self._narrow(copied, model.__dict__)
+        return copied
+
+    def shown_as(self, name: str, value: Any) -> Any:
         """`value` as a representation may show it (R6)."""
+        if config.current.revealing:
+            return value._purposebind_contents[0] if type(value) is Sealed and name in self.bindings else value
         if name not in self.bindings or value is None or value is MISSING or type(value) is Sealed:
             return value
         return Marker(f"<sealed: {self.bindings[name].policy}>")

@@ -1,8 +1,8 @@
 """Wrapping each kind of callable so that something is entered around every step of it.
 
-A function runs in one step; a coroutine function in one step that may be suspended; a generator runs a step for each value,
-and must not stay entered while it is suspended at a yield (R5). classmethods, staticmethods, properties and the like are
-taken apart and put together again. Signature, name and doc are kept.
+A function runs in one step; a coroutine function in one step that may be suspended; a generator runs a step for each
+value, and must not stay entered while it is suspended at a yield (R5). classmethods, staticmethods, properties and
+the like are taken apart and put together again. Signature, name and doc are kept.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def wrap(function: _F, step: Step) -> _F:
     """Return `function` with ``step(code)`` entered around each of its steps.
 
     Args:
-        function: A function, coroutine function, generator, async generator, method, classmethod, staticmethod, property,
-            cached property, partial, or object with ``__call__``.
+        function: A function, coroutine function, generator, async generator, method, classmethod, staticmethod,
+            property, cached property, partial, or object with ``__call__``.
         step: Called at each step with the code object that stands for the function; its result is entered and left.
 
     Raises:

@@ -1,7 +1,7 @@
 """The choke point: every road to a tagged value asks `admit`, which goes scope, policy, record, open.
 
-Attribute, serializer, pickle, comparison, `Sealed.open`, `requires_purpose`: all of them. So what is true here is true for
-every road:
+Attribute, serializer, pickle, comparison, `Sealed.open`, `requires_purpose`: all of them. So what is true here is
+true for every road:
 
 - **R2**, **R3** are decided by `decide`, in one place.
 - **R7** What is refused is described by names and places; the value never comes here.
@@ -63,8 +63,8 @@ class Denial:
         reason: Why it was refused.
         site: Where the read is, or None where no Python frame outside the library was found.
         enforced: Whether the violation was raised, not only observed.
-        subject: The value of the model's `SubjectId` field, or None; where that field is tagged itself, a digest that is
-            the same for the same person in this process.
+        subject: The value of the model's `SubjectId` field, or None; where that field is tagged itself, a digest that
+            is the same for the same person in this process.
         violation: The error, as it was or would have been raised.
     """
 
@@ -178,8 +178,8 @@ def _how_lost(frame: scope.Frame, reader: FrameType | None) -> tuple[Reason, str
         )
     if reader is not None and reader.f_code.co_flags & _SUSPENDS:
         return Reason.GENERATOR, (
-            f"{reader.f_code.co_name}() is a generator: it runs in the scope of whoever drives it, not in the one where "
-            "it was made, and its driver is in none"
+            f"{reader.f_code.co_name}() is a generator: it runs in the scope of whoever drives it, not in the one "
+            "where it was made, and its driver is in none"
         )
     others = scope.open_frames()
     thread = threading.current_thread()

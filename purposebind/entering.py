@@ -2,8 +2,8 @@
 
 What this module keeps, on the frames of `purposebind.scope`:
 
-- **R5** A block is entered and left in one context; what is left elsewhere is closed all the same, and said. A ``with`` in
-  a generator, which would leave the scope open for the generator's consumer, is refused.
+- **R5** A block is entered and left in one context; what is left elsewhere is closed all the same, and said. A
+  ``with`` in a generator, which would leave the scope open for the generator's consumer, is refused.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ _CONTEXTLIB = contextlib.ExitStack.enter_context.__code__.co_filename
 class purpose_scope:
     """Runs a block, or a function, for `purposes`.
 
-    Use it as ``with``, as ``async with``, or as a decorator of a function, coroutine function, generator, async generator,
-    method, classmethod, staticmethod, property, partial or other callable. A decorated generator enters the scope at each
-    step and leaves it at each yield. The object may be used again, inside itself, and by several threads.
+    Use it as ``with``, as ``async with``, or as a decorator of a function, coroutine function, generator, async
+    generator, method, classmethod, staticmethod, property, partial or other callable. A decorated generator enters
+    the scope at each step and leaves it at each yield. The object may be used again, inside itself, and by several
+    threads.
 
     Args:
         purposes: What the block is for. Several mean one inside the other.
@@ -44,8 +45,8 @@ class purpose_scope:
     Raises:
         PolicyError: No purpose is given.
         TypeError: A string or something else is given where a `Purpose` is meant.
-        PurposeError: On entering, where the block stands in a generator that would leave it open at a yield; on leaving,
-            where the scope is not open, or was opened in another context.
+        PurposeError: On entering, where the block stands in a generator that would leave it open at a yield; on
+            leaving, where the scope is not open, or was opened in another context.
 
     Example:
         >>> from purposebind import Purpose, active_purposes, purpose_scope
@@ -140,17 +141,18 @@ class purpose_scope:
         if opened:
             raise PurposeError(
                 f"{self!r}, entered at {opened[0].site}, was closed in another context than it was opened in: in "
-                "another task, or by a framework that runs each half of a generator somewhere else. It is closed now, but "
-                "what ran in between was not in it. Open and close a scope in one function, or decorate the function."
+                "another task, or by a framework that runs each half of a generator somewhere else. It is closed now, "
+                "but what ran in between was not in it. Open and close a scope in one function, or decorate the "
+                "function."
             )
         raise PurposeError(f"{self!r} is not open here: it was closed already, or never entered.")
 
 
 def carry(function: _F) -> _F:
-    """Take the scope in force here along with `function`, to wherever it is called: another thread, executor or callback.
+    """Take the scope in force here along with `function`, to another thread, executor or callback.
 
-    There it runs in this scope for as long as this scope's block is open, and not longer; called inside another scope it
-    runs under both (R5). Where no scope is in force, `function` is returned as it is.
+    There it runs in this scope for as long as this scope's block is open, and not longer; called inside another scope
+    it runs under both (R5). Where no scope is in force, `function` is returned as it is.
 
     Args:
         function: Any callable that `purpose_scope` can decorate. Async functions and generators are carried too.
@@ -204,8 +206,8 @@ class _CarriedStep(Step):
 def _with_statement(caller: FrameType, scope: purpose_scope) -> FrameType:
     """Return the frame whose ``with`` enters `scope`, having made sure that it is not a generator's.
 
-    A generator's ``with`` stays open at a yield, and its consumer would run in the scope without having asked (R5). Under
-    contextlib's decorators that is the point; the frame that uses the context manager then counts instead.
+    A generator's ``with`` stays open at a yield, and its consumer would run in the scope without having asked (R5).
+    Under contextlib's decorators that is the point; the frame that uses the context manager then counts instead.
     """
     place: FrameType | None = caller
     while place is not None and place.f_code.co_filename == _CONTEXTLIB:  # ExitStack.enter_context

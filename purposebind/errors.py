@@ -124,9 +124,10 @@ class PurposeViolation(PurposeError):
             f"      with purpose_scope(Purpose.find({wanted.name!r})): ...",
         ]
         if self.reason is Reason.NOT_ALLOWED:
+            left = self.culprits[0].name
             lines += [
-                f"  - if {self.culprits[0]} work rightly becomes {wanted} work here, declare the handover:",
-                f"      Purpose.find({self.culprits[0].name!r}).may_hand_over_to(Purpose.find({wanted.name!r}), reason=...)",
+                f"  - if {left} work rightly becomes {wanted} work here, declare the handover:",
+                f"      Purpose.find({left!r}).may_hand_over_to(Purpose.find({wanted.name!r}), reason=...)",
             ]
         return [*lines, owner]
 

@@ -101,8 +101,8 @@ def is_open(model: Any) -> bool:
 class DerivedProperty(cached_property[Any]):
     """A cached property that remembers sealed what it made of tagged fields (R8).
 
-    It is computed where every read passes the choke point, notes the policies of what was read, and boxes the result with
-    their join. Unlike `functools.cached_property` it is a data descriptor: what it remembers is read through it.
+    It is computed where every read passes the choke point, notes the policies of what was read, and boxes the result
+    with their join. Unlike `functools.cached_property` it is a data descriptor: what it remembers is read through it.
     """
 
     def __init__(self, original: cached_property[Any]) -> None:
@@ -127,6 +127,12 @@ class DerivedProperty(cached_property[Any]):
 
     def __set__(self, model: Any, value: Any) -> None:
         model.__dict__[self.attrname] = value
+
+    def __delete__(self, model: Any) -> None:
+        try:
+            del model.__dict__[self.attrname]
+        except KeyError:
+            raise AttributeError(self.attrname) from None
 
 
 def subject_of(model: Any) -> Any:

@@ -1,8 +1,8 @@
 """`PurposeModel`: a pydantic model whose tagged fields are sealed at rest.
 
-What this module keeps is that pydantic's own doors lead through the boundary: **R1** equality, iteration, hash, copies and
-the ways raw values could be put back; **R6** representations; **R12** denials that pydantic wrapped. What happens at the
-boundary is in `purposebind.boundary`; how a class gets one, in `purposebind.schema`.
+What this module keeps is that pydantic's own doors lead through the boundary: **R1** equality, iteration, hash,
+copies and the ways raw values could be put back; **R6** representations; **R12** denials that pydantic wrapped. What
+happens at the boundary is in `purposebind.boundary`; how a class gets one, in `purposebind.schema`.
 """
 
 from __future__ import annotations
@@ -12,29 +12,26 @@ import warnings
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
-from pydantic_core import CoreSchema, PydanticSerializationError, SchemaValidator
+from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticSerializationError
 from typing_extensions import Self
 
 from . import config
 from .boundary import Boundary, Marker
 from .declaration import check_declaration, could_be_tagged
 from .enforcement import pending_violation
+from .entry import NOT_SELF, check_alias_use, own_validator, validate
 from .guards import DerivedProperty, field_guard, is_open
-from .schema import bind, plain_schema
+from .schema import bind
 from .sealed import open_box
 from .tags import WRAP
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
+    from pydantic.config import ExtraValues
     from typing_extensions import Unpack
 
-__all__ = ["PurposeModel", "own_validator", "validate"]
-
-_NOT_SELF = (
-    "A custom validator is returning a value other than `self`.\n"
-    "Returning anything other than `self` from a top level model validator isn't supported when validating via `__init__`."
-)
+__all__ = ["PurposeModel"]
 
 
 def _redenied(method: Any) -> Any:
@@ -56,16 +53,16 @@ def _redenied(method: Any) -> Any:
 class PurposeModel(BaseModel):
     """A pydantic model that binds its tagged fields to their purposes.
 
-    Use it as `pydantic.BaseModel`, and tag fields with `AllowedFor`. After validation a tagged value is sealed: reading the
-    attribute, dumping, comparing, hashing, iterating and pickling the model need an active purpose that the tag allows.
-    Copying it and passing it on do not.
+    Use it as `pydantic.BaseModel`, and tag fields with `AllowedFor`. After validation a tagged value is sealed:
+    reading the attribute, dumping, comparing, hashing, iterating and pickling the model need an active purpose that
+    the tag allows. Copying it and passing it on do not.
 
     Class keywords:
         purpose_mode: ``"observe"`` or ``"enforce"``: the mode of this class and its subclasses, whatever is configured.
 
     Raises:
-        PolicyError: At class definition: a tag protects nothing (R9), widens an inherited one (R8), or stands on a ClassVar
-            or a private attribute; or two fields are marked `SubjectId`.
+        PolicyError: At class definition: a tag protects nothing (R9), widens an inherited one (R8), or stands on a
+            ClassVar or a private attribute; or two fields are marked `SubjectId`.
         PurposeViolation: On reading, where an active purpose is not covered.
 
     Example:
@@ -85,18 +82,22 @@ class PurposeModel(BaseModel):
 
     __slots__ = ("_purposebind_values",)
 
-    __purpose_model__: ClassVar[bool] = True
-    __purpose_boundary__: ClassVar[Boundary | None] = None
-    __purpose_subject__: ClassVar[str | None] = None
-    __purpose_mode__: ClassVar[config.Mode | None] = None
-
     if TYPE_CHECKING:
+        __purpose_model__: ClassVar[bool] = True
+        __purpose_boundary__: ClassVar[Boundary | None] = None
+        __purpose_subject__: ClassVar[str | None] = None
+        __purpose_mode__: ClassVar[config.Mode | None] = None
 
         def __init_subclass__(
             cls, *, purpose_mode: config.Mode | None = None, **kwargs: Unpack[ConfigDict]
         ) -> None: ...
 
     else:
+        # Not annotated: pydantic would list them among the class variables of every model.
+        __purpose_model__ = True
+        __purpose_boundary__ = None
+        __purpose_subject__ = None
+        __purpose_mode__ = None
 
         def __init_subclass__(cls, *, purpose_mode: config.Mode | None = None, **kwargs: Any) -> None:
             cls.__purpose_boundary__ = None
@@ -129,10 +130,7 @@ class PurposeModel(BaseModel):
         boundary = cls.__purpose_boundary__
         if boundary is not None and boundary.cls is cls:
             _put_guards(cls, boundary)  # again: pydantic puts a descriptor of its own on a deprecated field
-            if isinstance(
-                cls.__pydantic_validator__, SchemaValidator
-            ):  # else a plugin watches: only the wrap hides from it
-                boundary.validator = _plain_validator(cls)
+            own_validator(cls)
 
     # In. Each of these fetches its validator itself: a deferred build looks at the frame of its caller's caller.
 
@@ -141,44 +139,72 @@ class PurposeModel(BaseModel):
         def __init__(self, /, **data: Any) -> None:
             __tracebackhide__ = True
             try:
-                validated = validate(type(self), own_validator(self).validate_python, data, self_instance=self)
+                validated = validate(type(self), own_validator(type(self)).validate_python, data, self_instance=self)
             finally:
                 del data  # a traceback shows the locals of this function (R7)
             if validated is not self:
-                warnings.warn(_NOT_SELF, stacklevel=2)
+                warnings.warn(NOT_SELF, stacklevel=2)
 
         __init__.__pydantic_base_init__ = True
 
         @classmethod
-        @functools.wraps(BaseModel.model_validate.__func__)
-        def model_validate(cls, obj: Any, **options: Any) -> Self:
+        def model_validate(
+            cls,
+            obj: Any,
+            *,
+            strict: bool | None = None,
+            extra: ExtraValues | None = None,
+            from_attributes: bool | None = None,
+            context: Any | None = None,
+            by_alias: bool | None = None,
+            by_name: bool | None = None,
+        ) -> Self:
             __tracebackhide__ = True
-            if options.get("by_alias") is False and options.get("by_name") is not True:
-                return super().model_validate(obj, **options)  # which says so
+            check_alias_use(by_alias, by_name)
+            way = own_validator(cls).validate_python
+            options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
             try:
-                return validate(cls, own_validator(cls).validate_python, obj, **options)
+                return validate(cls, way, obj, from_attributes=from_attributes, **options)
             finally:
                 del obj
 
         @classmethod
-        @functools.wraps(BaseModel.model_validate_json.__func__)
-        def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        def model_validate_json(
+            cls,
+            json_data: str | bytes | bytearray,
+            *,
+            strict: bool | None = None,
+            extra: ExtraValues | None = None,
+            context: Any | None = None,
+            by_alias: bool | None = None,
+            by_name: bool | None = None,
+        ) -> Self:
             __tracebackhide__ = True
-            if options.get("by_alias") is False and options.get("by_name") is not True:
-                return super().model_validate_json(json_data, **options)
+            check_alias_use(by_alias, by_name)
+            way = own_validator(cls).validate_json
+            options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
             try:
-                return validate(cls, own_validator(cls).validate_json, json_data, from_json=True, **options)
+                return validate(cls, way, json_data, from_json=True, **options)
             finally:
                 del json_data
 
         @classmethod
-        @functools.wraps(BaseModel.model_validate_strings.__func__)
-        def model_validate_strings(cls, obj: Any, **options: Any) -> Self:
+        def model_validate_strings(
+            cls,
+            obj: Any,
+            *,
+            strict: bool | None = None,
+            extra: ExtraValues | None = None,
+            context: Any | None = None,
+            by_alias: bool | None = None,
+            by_name: bool | None = None,
+        ) -> Self:
             __tracebackhide__ = True
-            if options.get("by_alias") is False and options.get("by_name") is not True:
-                return super().model_validate_strings(obj, **options)
+            check_alias_use(by_alias, by_name)
+            way = own_validator(cls).validate_strings
+            options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
             try:
-                return validate(cls, own_validator(cls).validate_strings, obj, **options)
+                return validate(cls, way, obj, **options)
             finally:
                 del obj
 
@@ -229,7 +255,10 @@ class PurposeModel(BaseModel):
         model_dump_json = _redenied(BaseModel.model_dump_json)
 
         def copy(self, **options: Any) -> Self:
-            return _sealed(super().copy(**options))
+            boundary = self.__purpose_boundary__
+            if boundary is None or is_open(self):
+                return super().copy(**options)
+            return boundary.resealed(super(PurposeModel, boundary.opened(self)).copy(**options), self)
 
         def __iter__(self) -> Generator[tuple[str, Any], None, None]:
             boundary = self.__purpose_boundary__
@@ -248,47 +277,18 @@ class PurposeModel(BaseModel):
 
     def __repr_args__(self) -> Any:
         boundary = self.__purpose_boundary__
-        if boundary is None or config.current.revealing:
+        if boundary is None:
             yield from super().__repr_args__()
             return
         for name, value in list(self.__dict__.items()):  # R6
             field = self.__pydantic_fields__.get(name)
             if field is not None and field.repr:
-                yield name, boundary.marker(name, value) if value is not self else self.__repr_recursion__(value)
+                shown = boundary.shown_as(name, value)
+                yield name, shown if shown is not self else self.__repr_recursion__(shown)
         yield from (getattr(self, "__pydantic_extra__", None) or {}).items()
         for name, computed in self.__pydantic_computed_fields__.items():
             if computed.repr:  # computing it could read, and reveal
-                yield name, Marker("<computed>")
-
-
-def own_validator(model: Any) -> Any:
-    """The validator of a model's own entry points: without the wrap, where there is one."""
-    boundary = model.__purpose_boundary__
-    return model.__pydantic_validator__ if boundary is None or boundary.validator is None else boundary.validator
-
-
-def validate(cls: Any, validate: Any, value: Any, *, from_json: bool = False, **options: Any) -> Any:
-    boundary = cls.__purpose_boundary__
-    try:
-        if boundary is not None and boundary.cls is cls and boundary.validator is not None:
-            return boundary.collect(validate, value, from_json=from_json, **options)
-        try:
-            return validate(value, **options)
-        except ValidationError as error:
-            denial = pending_violation(error)
-            if denial is None:
-                raise
-        raise denial
-    finally:
-        del value, options  # a traceback shows the locals of this function (R7)
-
-
-def _plain_validator(cls: Any) -> SchemaValidator:
-    schema = plain_schema(cls)
-    layer: Any = schema["schema"] if schema["type"] == "definitions" else schema
-    while layer["type"] != "model":
-        layer = layer["schema"]
-    return SchemaValidator(schema, layer.get("config"))
+                yield name, getattr(self, name) if config.current.revealing else Marker("<computed>")
 
 
 def _put_guards(cls: Any, boundary: Boundary) -> None:

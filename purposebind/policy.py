@@ -2,8 +2,8 @@
 
 What this module keeps:
 
-- **R2** A read needs each active purpose to be covered by the policy's `allowed`, and none to be covered by its `never`.
-  A purpose covers itself and its descendants, never its ancestors.
+- **R2** A read needs each active purpose to be covered by the policy's `allowed`, and none to be covered by its
+  `never`. A purpose covers itself and its descendants, never its ancestors.
 - **R3** No active purpose, no read.
 - **R8** Policies narrow: `Policy.join` allows only what every source allows, `Policy.widens` says what a redeclaration
   would add.

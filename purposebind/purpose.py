@@ -3,8 +3,8 @@
 A purpose is declared once, in code, and is the same object everywhere in the process. Two relations stand between
 purposes, and both are declared by people and can be reviewed:
 
-- *inclusion*: ``security`` includes ``security.two_factor`` (R2 reads it: a field allowed for the one is allowed for the
-  other, never the other way round);
+- *inclusion*: ``security`` includes ``security.two_factor`` (R2 reads it: a field allowed for the one is allowed for
+  the other, never the other way round);
 - *handover*: work done for ``orders`` may become work done for ``shipping`` (R4 reads it: the only way to leave a
   purpose from inside).
 """
@@ -85,8 +85,8 @@ class Purpose:
             raise TypeError("Purpose(name, description) takes two strings")
         if not _NAME.fullmatch(name):
             raise PolicyError(
-                f"{name!r} is not a purpose name: write parts of a-z, 0-9 and _, each starting with a letter, joined by "
-                "dots, such as 'security' or 'security.two_factor'."
+                f"{name!r} is not a purpose name: write parts of a-z, 0-9 and _, each starting with a letter, joined "
+                "by dots, such as 'security' or 'security.two_factor'."
             )
         if not description.strip():
             raise PolicyError(f"Purpose {name!r} needs a description: what was the data subject told it is for?")
@@ -198,8 +198,8 @@ class Purpose:
     def handover_to(self, other: Purpose) -> Handover | None:
         """Return the handover by which `other` may be entered from inside this purpose, or None.
 
-        It may be declared by this purpose or an ancestor, for `other` or an ancestor of it. The nearest one is returned:
-        nearest to this purpose first, then to `other`.
+        It may be declared by this purpose or an ancestor, for `other` or an ancestor of it. The nearest one is
+        returned: nearest to this purpose first, then to `other`.
         """
         if not Purpose._handovers:
             return None
@@ -253,9 +253,7 @@ _on_handover: list[Any] = []  # what remembers the outcome of entering a scope, 
 
 
 def _declare(*declarations: tuple[str, str]) -> Purpose:
-    for name, description in declarations:
-        purpose = Purpose(name, description)
-    return purpose
+    return [Purpose(name, description) for name, description in declarations][-1]
 
 
 def _suggestion(name: object) -> str:

@@ -2,9 +2,9 @@
 
 What this module keeps:
 
-- **R7** A `ValidationError` of a tagged field never holds the value: not as input, not in its context, not in a message that
-  quotes it, and not in an exception chained behind it. What is left tells where and what kind: location, type, and every
-  message that does not quote.
+- **R7** A `ValidationError` of a tagged field never holds the value: not as input, not in its context, not in a
+  message that quotes it, and not in an exception chained behind it. What is left tells where and what kind: location,
+  type, and every message that does not quote.
 
 A message quotes a value when it shares a run of its letters and digits: three where one is a digit, four otherwise, or
 the whole of a shorter value. That withholds a little too much, and a person's data beats a prettier error.
@@ -93,7 +93,7 @@ def _line(line: dict[str, Any], shows_input: Callable[[Mapping[str, Any]], bool]
     else:
         template = line["msg"].replace("{", "{{").replace("}", "}}") if not context else line["msg"]
         safe = {key: item for key, item in context.items() if not _quotes(str(item), grams)}
-        described = PydanticCustomError(kind, cast("Any", template), safe or None)
+        described = PydanticCustomError(kind, template, safe or None)
     details = InitErrorDetails(type=described, loc=line["loc"], input=line["input"] if shows_input(line) else WITHHELD)
     if described is kind and context:
         details["ctx"] = context

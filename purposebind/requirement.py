@@ -32,8 +32,8 @@ class _Check:
 class requires_purpose:
     """Lets a function be called only where a field ``AllowedFor`` the same purposes could be read (R2, R3).
 
-    For functions whose results carry no tags: rows of a driver, the answer of another service. The check is made at each
-    call, and for a generator at each step. It enters no scope. Kinds of callable as for `purpose_scope`.
+    For functions whose results carry no tags: rows of a driver, the answer of another service. The check is made at
+    each call, and for a generator at each step. It enters no scope. Kinds of callable as for `purpose_scope`.
 
     Args:
         purposes: The purposes for which the data may be read; each covers its descendants.

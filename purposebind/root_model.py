@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import RootModel
 from pydantic_core import PydanticUndefined
 
-from . import config
-from .model import PurposeModel, own_validator, validate
+from .entry import own_validator, validate
+from .model import PurposeModel
 
 __all__ = ["PurposeRootModel"]
 
@@ -36,11 +36,12 @@ class PurposeRootModel(PurposeModel, RootModel[_RootT]):
             if data:
                 if root is not PydanticUndefined:
                     raise ValueError(
-                        '"RootModel.__init__" accepts either a single positional argument or arbitrary keyword arguments'
+                        '"RootModel.__init__" accepts either a single positional argument or arbitrary keyword '
+                        "arguments"
                     )
                 root = data
             try:
-                validate(type(self), own_validator(self).validate_python, root, self_instance=self)
+                validate(type(self), own_validator(type(self)).validate_python, root, self_instance=self)
             finally:
                 del root, data
 
@@ -49,4 +50,4 @@ class PurposeRootModel(PurposeModel, RootModel[_RootT]):
         def __repr_args__(self) -> Any:
             boundary = self.__purpose_boundary__
             value = self.__dict__["root"]
-            yield "root", value if boundary is None or config.current.revealing else boundary.marker("root", value)
+            yield "root", value if boundary is None else boundary.shown_as("root", value)

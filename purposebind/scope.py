@@ -7,10 +7,11 @@ What this module keeps:
   `purpose_scope(P, Q)` is `purpose_scope(P)` with `purpose_scope(Q)` inside.
 - **R5** A scope lives in its own block and nowhere else.
 
-How R5 is kept: each entry makes a `Frame`, and the one ContextVar holds the innermost. A context may be copied to a task,
-a thread or a callback, and the frame with it; but when the block is left the frame dies for all of them, by losing what
-it has granted. Leaving works on frames, not on tokens, so that leaving out of order resurrects nothing. A dead frame grants
-nothing, although an ancestor may be alive; a scope entered inside it stands on the nearest living ancestor.
+How R5 is kept: each entry makes a `Frame`, and the one ContextVar holds the innermost. A context may be copied to a
+task, a thread or a callback, and the frame with it; but when the block is left the frame dies for all of them, by
+losing what it has granted. Leaving works on frames, not on tokens, so that leaving out of order resurrects nothing. A
+dead frame grants nothing, although an ancestor may be alive; a scope entered inside it stands on the nearest living
+ancestor.
 
 Each distinct set of active purposes is one `ActiveSet`, which remembers what was granted under it. That memory is what
 makes an allowed read cheap; it holds no more than `decide` would say again.
@@ -252,15 +253,15 @@ class noting:
 def entered(frame: Frame) -> list[tuple[Purpose, Site]]:
     """Return where each purpose active in `frame` was entered, outermost first."""
     places: dict[Purpose, Site] = {}
-    chain = []
+    chain: list[Frame] = []
     node: Frame | None = frame
     while node is not None:
         chain.append(node)
         node = node.parent
-    for node in reversed(chain):
-        if isinstance(node.owner, Frame):
-            places.update(entered(node.owner))
-        places.update((purpose, node.site) for purpose in node.entry.purposes)
+    for link in reversed(chain):
+        if isinstance(link.owner, Frame):
+            places.update(entered(link.owner))
+        places.update((purpose, link.site) for purpose in link.entry.purposes)
     return [(purpose, site) for purpose, site in places.items() if purpose in frame.entry.active.purposes]
 
 

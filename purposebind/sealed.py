@@ -38,8 +38,8 @@ C = TypeVar("C")
 class Sealed(Generic[T]):
     """A box around a value of type `T`, open only for the purposes of its policy.
 
-    In any pydantic model, dataclass or TypedDict, write ``Annotated[Sealed[str], AllowedFor(PURPOSE)]``: validation takes a
-    plain value, or a box, and gives a box. By hand, use `Sealed.of`.
+    In any pydantic model, dataclass or TypedDict, write ``Annotated[Sealed[str], AllowedFor(PURPOSE)]``: validation
+    takes a plain value, or a box, and gives a box. By hand, use `Sealed.of`.
 
     Example:
         >>> from purposebind import AllowedFor, Purpose, purpose_scope
@@ -107,7 +107,7 @@ class Sealed(Generic[T]):
     ) -> Sealed[R]: ...
     @staticmethod
     def join(function: Callable[..., R], /, *boxes: Sealed[Any]) -> Sealed[R]:
-        """Return what `function` makes of the values of `boxes`, in a box that opens only where each of them would (R8).
+        """Return what `function` makes of the values of `boxes`, in a box that opens only where each of them would.
 
         Raises:
             PurposeViolation: One of the boxes may not be read here.
@@ -280,7 +280,7 @@ def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tupl
         if binding.policy is policy and len(boxes) == 1:
             return binding, subject
     names = dict.fromkeys(binding.field for binding in bindings)
-    modes = {binding.mode for binding in bindings}
+    modes: set[config.Mode | None] = {binding.mode for binding in bindings}
     return Binding(" + ".join(names), policy, modes.pop() if len(modes) == 1 else None), subject
 
 

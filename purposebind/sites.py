@@ -30,18 +30,21 @@ class Site:
         True
     """
 
-    __slots__ = ("_code", "_offset")
+    __slots__ = ("_code", "_offset", "_restored")
 
-    def __init__(self, code: CodeType, offset: int) -> None:
+    def __init__(self, code: CodeType | None, offset: int, restored: tuple[str, int, str] = ("", 0, "")) -> None:
         self._code = code
         self._offset = offset
+        self._restored = restored  # from another process, where the code object stayed behind
 
     @property
     def file(self) -> str:
-        return self._code.co_filename
+        return self._restored[0] if self._code is None else self._code.co_filename
 
     @property
     def line(self) -> int:
+        if self._code is None:
+            return self._restored[1]
         if self._offset < 0:
             return self._code.co_firstlineno
         for start, end, line in self._code.co_lines():
@@ -51,6 +54,8 @@ class Site:
 
     @property
     def function(self) -> str:
+        if self._code is None:
+            return self._restored[2]
         return getattr(self._code, "co_qualname", self._code.co_name)
 
     def __str__(self) -> str:
@@ -69,21 +74,8 @@ class Site:
         return _restore, (self.file, self.line, self.function)
 
 
-class _RestoredSite(Site):
-    """A site that came from another process, where the code object stayed behind."""
-
-    __slots__ = ("_parts",)
-
-    def __init__(self, file: str, line: int, function: str) -> None:
-        self._parts = (file, line, function)
-
-    file = property(lambda self: self._parts[0])
-    line = property(lambda self: self._parts[1])
-    function = property(lambda self: self._parts[2])
-
-
 def _restore(file: str, line: int, function: str) -> Site:
-    return _RestoredSite(file, line, function)
+    return Site(None, -1, (file, line, function))
 
 
 def caller(depth: int) -> Site:

@@ -3,8 +3,8 @@
 What this module keeps:
 
 - **R9** A tag that protects nothing is refused. pydantic asks a tag for its schema wherever the tag stands; in a
-  `PurposeModel` the schema is marked, for the model to find, around a `Sealed` the box takes the policy, and anywhere else
-  a `PolicyError` names the two ways out.
+  `PurposeModel` the schema is marked, for the model to find, around a `Sealed` the box takes the policy, and anywhere
+  else a `PolicyError` names the two ways out.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class AllowedFor:
         for purpose in allowed:
             if any(p.includes(purpose) for p in refused):
                 raise PolicyError(
-                    f"AllowedFor contradicts itself: {purpose.name} is allowed and never allowed at once. Take it out of "
-                    "one of the two."
+                    f"AllowedFor contradicts itself: {purpose.name} is allowed and never allowed at once. "
+                    "Take it out of one of the two."
                 )
         object.__setattr__(self, "policy", Policy(allowed, refused))
 

@@ -21,9 +21,9 @@ _logger = logging.getLogger("purposebind")
 def unredacted() -> Generator[None, None, None]:
     """Show values in representations and validation errors, and leave ``x-purposes`` out of JSON schemas.
 
-    For running somebody else's test suite with tagged models: such a suite compares reprs (R6), the inputs of errors (R7)
-    and whole JSON schemas. Everything else stays as it is, denials above all. It works under pytest only, and logs that it
-    is on.
+    For running somebody else's test suite with tagged models: such a suite compares reprs (R6), the inputs of errors
+    (R7) and whole JSON schemas. Everything else stays as it is, denials above all. It works under pytest only, and
+    logs that it is on.
 
     Raises:
         PurposeError: pytest is not running.

@@ -37,6 +37,7 @@ CORE = [
     "boundary",
     "schema",
     "declaration",
+    "entry",
     "model",
 ]
 

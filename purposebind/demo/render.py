@@ -5,7 +5,7 @@ Nothing here prints a name, a phone number or an e-mail address, although all of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -23,8 +23,12 @@ __all__ = ["progress_bar", "show"]
 _GOOD, _BAD = "bold green", "bold red"
 
 
+class _Verbatim(Text):
+    """Text whose lines are left as they are, so that they can be copied."""
+
+
 @contextmanager
-def progress_bar(console: Console) -> Iterator[Watch]:
+def progress_bar(console: Console) -> Generator[Watch, None, None]:
     """Show the progress of what runs in the block, where `console` is a terminal; yields whom to tell of it."""
     columns = (
         TextColumn("{task.description}"),
@@ -44,8 +48,8 @@ def progress_bar(console: Console) -> Iterator[Watch]:
 def show(replay: Replay, console: Console) -> None:
     """Print what happened, chapter by chapter, and whether it is what has to happen."""
     for part in (*_people(replay), *_signin(replay), *_refused(replay), *_roads(replay), *_as_in_2019(replay)):
-        console.print(part, highlight=False)
-    console.print(Rule())
+        console.print(part, highlight=False, soft_wrap=isinstance(part, _Verbatim))
+    console.print()
     console.print(_verdict(replay))
 
 
@@ -66,14 +70,14 @@ def _refused(replay: Replay) -> Iterator[RenderableType]:
     yield _chapter(2, "The audience match")
     if replay.error:
         yield _mark(replay.first_read == "refused", "Refused at the first read. This is what its developer sees:")
-        yield Text(replay.error, style="red", no_wrap=True, overflow="ignore")
+        yield _Verbatim(replay.error, style="red")
     else:
         yield _mark(False, "Not refused: phones and e-mail addresses were matched to the advertiser's list.")
 
 
 def _roads(replay: Replay) -> Iterator[RenderableType]:
     yield _chapter(3, "The same match by other roads")
-    table = Table("Road", "What the developer does", "Outcome")
+    table = _table("Road", "What the developer does", "Outcome")
     for road in ROADS:
         outcome = replay.roads[road.name]
         table.add_row(road.name, road.description, Text(outcome, style=_GOOD if outcome == "refused" else _BAD))
@@ -87,17 +91,18 @@ def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:
         "alone counts the people: it knows neither the accounts nor the list, nor what the match found."
     )
     if replay.warnings:
-        first = replay.warnings[0].splitlines()
-        yield Text(f"It also logs a warning for each line of code, {len(replay.warnings)} in all. The first begins:")
-        yield Text("\n".join(f"  {line}" for line in first[:4]), style="dim")
-    code = Table("Read", "For", "By", Column("People", justify="right"))
-    for group in replay.groups:
-        code.add_row(
-            group.field, ", ".join(group.purposes), Text(_short(group.site), overflow="fold"), f"{group.people:,}"
+        first = replay.warnings[0].splitlines()[:4]
+        yield Text(
+            f"It also logs a warning, once for each field, purpose and line of code: {len(replay.warnings)} in all. "
+            "The first begins:"
         )
+        yield _Verbatim("\n".join(f"  {line}" for line in first), style="dim")
+    code = _table("Read", "For", "By", "People", numbers=1)
+    for group in replay.groups:
+        code.add_row(group.field, ", ".join(group.purposes), _short(group.site), f"{group.people:,}")
     code.caption = "Asking for a phone or an e-mail address is a read, also where the account has none."
     yield code
-    counts = Table("", "What is counted", *(Column(title, justify="right") for title in ("By the hook", "True", "")))
+    counts = _table("", "What is counted", "By the hook", "True", "", numbers=3)
     counts.add_row("people", COUNTED["people"], "", f"{replay.people:,}", "")
     counts.add_row("read", f"{COUNTED['read']} ({', '.join(CAMPAIGN)})", *_compared(replay.read, replay.read_truth))
     counts.add_row("affected", COUNTED["affected"], *_compared(replay.affected, replay.affected_truth))
@@ -113,7 +118,8 @@ def _verdict(replay: Replay) -> RenderableType:
         people = "person was" if replay.affected == 1 else "people were"
         count = Text(f"Exactly {replay.affected:,} {people} affected.", style="bold")
     else:
-        count = Text(f"{replay.affected:,} people were counted; {replay.affected_truth:,} were affected.", style=_BAD)
+        wrong = f"{replay.affected:,} people were counted, and {replay.affected_truth:,} affected: not the same people."
+        count = Text(wrong, style=_BAD)
     if replay.passed:
         end = Text(f"Every road was refused, and every person counted ({replay.seconds:.1f} s).", style=_GOOD)
     else:
@@ -123,6 +129,15 @@ def _verdict(replay: Replay) -> RenderableType:
 
 def _chapter(number: int, title: str) -> RenderableType:
     return Group(Text(), Rule(f"{number}. {title}", align="left"))
+
+
+def _table(*titles: str, numbers: int = 0) -> Table:
+    """A table whose last columns, as many as `numbers`, stand to the right. Nothing in it is cut off."""
+    words = len(titles) - numbers
+    return Table(
+        *(Column(title, overflow="fold") for title in titles[:words]),
+        *(Column(title, overflow="fold", justify="right") for title in titles[words:]),
+    )
 
 
 def _mark(good: bool, words: str) -> Text:

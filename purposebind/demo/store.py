@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def _in(countries: Sequence[str]) -> str:
 
 
 @contextmanager
-def open_store() -> Iterator[Store]:
+def open_store() -> Generator[Store, None, None]:
     """Make an empty store, and delete it at the end of the block."""
     with (
         tempfile.TemporaryDirectory(prefix="purposebind-demo-") as folder,

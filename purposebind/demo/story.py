@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -136,7 +136,7 @@ def replay(
         watch("Trying five other roads", 0.4)
         evidence = Evidence(store, uploaded, queued)
         with configure(mode="enforce", unscoped="enforce", on_violation=()):
-            roads = {road.name: attempt(road, evidence) for road in ROADS}
+            roads: dict[str, Outcome] = {road.name: attempt(road, evidence) for road in ROADS}
 
         doing = "Matching the audience as in 2019"
         incident, audience = _match_as_in_2019(
@@ -227,7 +227,7 @@ class _Collector(logging.Handler):
 
 
 @contextmanager
-def _captured_log() -> Iterator[list[str]]:
+def _captured_log() -> Generator[list[str], None, None]:
     """Collect what the library logs in the block, instead of letting it run into the progress bar."""
     logger = logging.getLogger("purposebind")
     messages: list[str] = []

@@ -1,0 +1,154 @@
+"""The roads across the boundary, as pydantic's core schemas express them.
+
+Two roads out. The fast one: each tagged field carries a plain function serializer that asks and hands over; right where
+the fields are scalars without serializers of the user's. The exact one: the whole model is serialized from a view of
+it; right everywhere. One road in: a wrap around the model, after everything else of the model's has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import CoreSchema, core_schema
+
+from . import config, scope
+from .boundary import Boundary
+from .enforcement import Binding, admit
+from .errors import PolicyError
+from .guards import is_open, subject_of
+from .policy import Policy
+from .sealed import open_box
+from .tags import WRAP
+from .walk import TRANSPARENT, Resolve, layers
+
+__all__ = ["announce", "fast_road_fits", "plain_schema", "serialize_field", "wrap_model"]
+
+_NO_MODEL: Any = object()
+_SCALARS = frozenset(
+    [
+        "str",
+        "int",
+        "float",
+        "bool",
+        "bytes",
+        "date",
+        "time",
+        "datetime",
+        "timedelta",
+        "decimal",
+        "uuid",
+        "url",
+        "multi-host-url",
+        "enum",
+        "literal",
+        "none",
+        "complex",
+    ]
+)
+
+
+def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Binding], resolve: Resolve) -> bool:
+    """Return whether every tagged field is a scalar without serializers of the user\'s."""
+    layer = target
+    while layer["type"] != "model-fields":
+        if "serialization" in layer or layer.get("root_model"):
+            return False
+        layer = layer["schema"]
+    if cls.model_config.get("json_encoders"):
+        return False
+    return all(
+        "serialization_exclude_if" not in fields[name] and _scalar(fields[name]["schema"], resolve) for name in bindings
+    )
+
+
+def _scalar(schema: Any, resolve: Resolve, depth: int = 32) -> bool:
+    if str(schema.get("serialization", {}).get("type", "")).startswith("function"):
+        return False
+    if schema["type"] in _SCALARS:
+        return True
+    inner = list(layers(schema, resolve)) if schema["type"] in TRANSPARENT and depth else []
+    return bool(inner) and all(_scalar(layer, resolve, depth - 1) for layer in inner)
+
+
+def serialize_field(field: Any, binding: Binding) -> None:
+    """Put a serializer on a scalar field that asks and hands over: the fast road."""
+    while field["schema"]["type"] == "default":  # which must stay outside, for exclude_defaults
+        field["schema"] = dict(field["schema"])
+        field = field["schema"]
+    own = field["schema"]
+
+    def release(model: Any, value: Any = _NO_MODEL) -> Any:
+        try:
+            contents = value._purposebind_contents
+            if contents[1] in scope.current_frame().granted:
+                return contents[0]
+            del contents  # a refusal's traceback shows the locals of this function (R7)
+        except AttributeError:
+            if value is _NO_MODEL:  # a default on its way into a JSON schema
+                value = model
+            elif value is not None and not is_open(model):  # put there behind our back
+                admit(binding, subject_of(model))
+        return open_box(value)
+
+    field["schema"] = {
+        **own,
+        "serialization": core_schema.plain_serializer_function_ser_schema(
+            release, is_field_serializer=True, return_schema=own
+        ),
+    }
+
+
+def announce(holder: Any, policy: Policy) -> None:
+    """Have the JSON schema of a tagged property say what it is for."""
+
+    def with_purposes(schema: CoreSchema, handler: Any) -> Any:
+        described = handler(schema)
+        if config.current.revealing:
+            return described
+        purposes = {"x-purposes": [p.name for p in sorted(policy.allowed)]}
+        if policy.never:
+            purposes["x-purposes-never"] = [p.name for p in sorted(policy.never)]
+        return {**described, **purposes}
+
+    metadata = holder["metadata"] = dict(holder.get("metadata") or {})
+    metadata["pydantic_js_annotation_functions"] = [
+        *metadata.get("pydantic_js_annotation_functions", ()),
+        with_purposes,
+    ]
+
+
+def wrap_model(target: Any, boundary: Boundary, exact: bool) -> None:
+    """Put the boundary around the definition in place: recursive models refer to it, and it keeps its reference."""
+    ref = target.get("ref")
+    inner = {key: value for key, value in target.items() if key != "ref"}
+    road = core_schema.wrap_serializer_function_ser_schema(boundary.serialize, info_arg=True) if exact else None
+    target.clear()
+    target.update(
+        core_schema.no_info_wrap_validator_function(
+            boundary.validate,
+            cast("CoreSchema", inner),
+            ref=ref,
+            metadata={WRAP: True},
+            serialization=road,
+        )
+    )
+
+
+def plain_schema(cls: Any) -> CoreSchema:
+    """Return the complete schema of `cls` without the wrap around the model itself.
+
+    Raises:
+        PolicyError: The wrap is gone: something replaced the schema that the class made for itself.
+    """
+    schema: Any = cls.__pydantic_core_schema__
+    top = schema["schema"] if schema["type"] == "definitions" else schema
+    if top["type"] == "definition-ref":
+        top = next(d for d in schema["definitions"] if d["ref"] == top["schema_ref"])
+    if WRAP not in top.get("metadata", ()):
+        raise PolicyError(
+            f"{cls.__name__} replaces the schema that PurposeModel made, and its tags with it. Override "
+            "__get_pydantic_core_schema__ on the type of the field instead, or call super()."
+        )
+    plain: Any = top["schema"]
+    return cast("CoreSchema", {**schema, "schema": plain}) if schema["type"] == "definitions" else plain

@@ -62,6 +62,7 @@ class Boundary:
 
     Attributes:
         validator: The validator without the wrap, for the model's own entry points; None until the class is complete.
+        seal: Puts every tagged value of an instance in its box, and says so.
     """
 
     def __init__(
@@ -82,30 +83,7 @@ class Boundary:
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
-        first = (
-            [subject] if subject in self.bindings else []
-        )  # a tagged subject is sealed before it goes into others' boxes
-        self._fields = tuple((n, self.bindings[n].policy, self.bindings[n]) for n in dict.fromkeys([*first, *bindings]))
-
-    def seal(self, model: Any) -> None:
-        """Put every tagged value of `model` in its box, and say so."""
-        values = model.__dict__
-        subject = values.get(self.subject) if self.subject is not None else None
-        for name, policy, binding in self._fields:
-            value: Any = values.get(name)
-            if type(value) is Sealed:
-                if value._purposebind_contents[2] is not binding:  # moved here from elsewhere
-                    values[name] = seal(value, binding, subject)
-            elif value is not None and value is not MISSING:
-                box: Any = Sealed()
-                box._purposebind_contents = (value, policy, binding, subject)
-                values[name] = box
-                if name == self.subject:
-                    subject = box
-        for name in self.derived:  # computed by a validator from plain values: to be computed again, and noted
-            if name in values and type(values[name]) is not Sealed:
-                del values[name]
-        _set(model, "_purposebind_values", values)
+        self.seal = _sealer(cls, self.bindings, subject, derived)
 
     def opened(self, model: Any, read: Callable[[str, Any], bool] | None = None) -> Any:
         """Return a copy of `model` with plain values, for a validator or serializer of pydantic's to work on.
@@ -134,12 +112,12 @@ class Boundary:
             PurposeViolation: One of them may not be read here.
         """
         values = model.__dict__
-        for name, _, binding in self._fields:
+        for name, binding in self.bindings.items():
             value = values.get(name)
             if type(value) is Sealed:
                 admit(value._purposebind_contents[2], value._purposebind_contents[3])
             elif value is not None and value is not MISSING:
-                admit(binding)
+                admit(binding, subject_of(model))
 
     def assign(self, model: Any, name: str, value: Any, assign: Callable[[str, Any], None]) -> None:
         """Set an attribute of a sealed `model` by pydantic's `assign`, and seal what was set.
@@ -147,6 +125,7 @@ class Boundary:
         With ``validate_assignment`` pydantic validates the whole ``__dict__``: that happens to an opened copy, and
         `model` takes over what came of it.
         """
+        box = value if type(value) is Sealed and name in self.bindings else None
         problem: Exception
         try:
             if not self._validates_assignment or name not in self.cls.__pydantic_fields__:
@@ -155,17 +134,17 @@ class Boundary:
                     model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject_of(model))
                 return
             view = self.opened(model)
-            view.__setattr__(name, value)
+            view.__setattr__(name, value if box is None else box._purposebind_contents[0])
         except ValidationError as error:
             problem = pending_violation(error) or self._clean(error, model, from_json=False)
         else:
             self.seal(view)
-            self._narrow(view, {n: b for n, b in model.__dict__.items() if n != name})
+            self._narrow(view, {n: box if n == name else b for n, b in model.__dict__.items()})
             for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
                 _set(model, slot, getattr(view, slot, None))
             _set(model, "_purposebind_values", view.__dict__)
             return
-        del value  # not in the locals of the traceback (R7)
+        del value, box  # not in the locals of the traceback (R7)
         raise problem
 
     def resealed(self, copied: Any, model: Any) -> Any:
@@ -186,7 +165,13 @@ class Boundary:
         """The wrap around the model's schema, for parents, adapters and frameworks."""
         return self.collect(handler, value)
 
-    def collect(self, validate: Callable[..., Any], value: Any, *, from_json: bool = False, **options: Any) -> Any:
+    def collect(
+        self,
+        validate: Callable[..., Any],
+        value: Any,
+        options: Mapping[str, Any] | None = None,
+        from_json: bool = False,
+    ) -> Any:
         """Run `validate` on `value`, seal what it returns, and let no value out in an error.
 
         Raises:
@@ -195,7 +180,8 @@ class Boundary:
         """
         problem: Exception
         try:
-            result = validate(self._incoming(value), **options)
+            incoming = value if type(value) is dict else self._incoming(value)
+            result = validate(incoming) if options is None else validate(incoming, **options)
         except ValidationError as error:
             boxes = self._boxes(value)
             problem = pending_violation(error) or self._clean(error, value, from_json)
@@ -204,15 +190,15 @@ class Boundary:
                 self.seal(result)
             elif (theirs := getattr(result, "__purpose_boundary__", None)) is not None:
                 theirs.seal(result)
-            if result is not value and isinstance(value, BaseModel):
+            if type(value) is not dict and result is not value and isinstance(value, BaseModel):
                 self._narrow(result, value.__dict__)
             return result
         if boxes:  # tagged values that came sealed: validated plain, and as narrow afterwards as they were
             plain = {key: item._purposebind_contents[0] if key in boxes else item for key, item in value.items()}
-            result = self.collect(validate, plain, **options)
+            result = self.collect(validate, plain, options)
             self._narrow(result, {self.keys[key]: box for key, box in boxes.items()})
             return result
-        del value, options  # not in the locals of the traceback either (R7)
+        del value, incoming, options  # not in the locals of the traceback either (R7)
         raise problem
 
     def _incoming(self, value: Any) -> Any:
@@ -292,6 +278,40 @@ class Boundary:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return _boundary_of, (self.cls,)
+
+
+def _sealer(
+    cls: Any, bindings: Mapping[str, Binding], subject_field: str | None, derived: frozenset[str]
+) -> Callable[[Any], None]:
+    """Return the function that seals an instance: the hot path in."""
+    # A tagged subject is sealed before it goes into the others' boxes.
+    first = [subject_field] if subject_field is not None and subject_field in bindings else []
+    fields = tuple((name, bindings[name].policy, bindings[name]) for name in dict.fromkeys([*first, *bindings]))
+    say_so = cls._purposebind_values.__set__
+
+    def seal_model(model: Any) -> None:
+        values = model.__dict__
+        subject = values.get(subject_field) if subject_field is not None else None
+        for name, policy, binding in fields:
+            value: Any = values.get(name)
+            if value is None or value is MISSING:
+                continue
+            if type(value) is Sealed:
+                if value._purposebind_contents[2] is not binding:  # moved here from elsewhere
+                    values[name] = seal(value, binding, subject)
+            else:
+                box: Any = Sealed()
+                box._purposebind_contents = (value, policy, binding, subject)
+                values[name] = box
+                if name == subject_field:
+                    subject = box
+        if derived:
+            for name in derived & values.keys():  # a validator computed it from plain values: again, and noted
+                if type(values[name]) is not Sealed:
+                    del values[name]
+        say_so(model, values)
+
+    return seal_model
 
 
 def _boundary_of(cls: Any) -> Boundary:

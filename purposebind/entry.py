@@ -6,7 +6,7 @@ strict JSON). Sealing and the cleaning of errors (R7) happen here instead, by th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import PydanticUserError, ValidationError
 from pydantic.version import version_short
@@ -15,7 +15,7 @@ from pydantic_core import SchemaValidator
 from .enforcement import pending_violation
 from .roads import plain_schema
 
-__all__ = ["NOT_SELF", "check_alias_use", "own_validator", "validate"]
+__all__ = ["NOT_SELF", "own_validator", "refuse_alias_use", "validate"]
 
 NOT_SELF = (
     "A custom validator is returning a value other than `self`.\n"
@@ -26,12 +26,11 @@ NOT_SELF = (
 )
 
 
-def check_alias_use(by_alias: bool | None, by_name: bool | None) -> None:
+def refuse_alias_use() -> NoReturn:
     """Refuse what pydantic refuses, in its words."""
-    if by_alias is False and by_name is not True:
-        raise PydanticUserError(
-            "At least one of `by_alias` or `by_name` must be set to True.", code="validate-by-alias-and-name-false"
-        )
+    raise PydanticUserError(
+        "At least one of `by_alias` or `by_name` must be set to True.", code="validate-by-alias-and-name-false"
+    )
 
 
 def own_validator(cls: Any) -> Any:
@@ -46,12 +45,12 @@ def own_validator(cls: Any) -> Any:
     return boundary.validator or cls.__pydantic_validator__
 
 
-def validate(cls: Any, validate_plain: Any, value: Any, *, from_json: bool = False, **options: Any) -> Any:
+def validate(cls: Any, validate_plain: Any, value: Any, options: dict[str, Any], from_json: bool = False) -> Any:
     """Run `validate_plain` for an entry point of `cls`, through its boundary where it has one."""
     boundary = cls.__purpose_boundary__
     try:
-        if boundary is not None and boundary.cls is cls and boundary.validator is not None:
-            return boundary.collect(validate_plain, value, from_json=from_json, **options)
+        if boundary is not None and boundary.cls is cls:
+            return boundary.collect(validate_plain, value, options, from_json)
         try:
             return validate_plain(value, **options)
         except ValidationError as error:

@@ -20,9 +20,9 @@ from . import config
 from .boundary import Boundary, Marker
 from .declaration import check_declaration, could_be_tagged
 from .enforcement import pending_violation
-from .entry import NOT_SELF, check_alias_use, own_validator, validate
+from .entry import NOT_SELF, own_validator, refuse_alias_use, validate
 from .guards import DerivedProperty, field_guard, is_open
-from .schema import bind
+from .schema import bind, bind_early
 from .sealed import open_box
 from .tags import WRAP
 
@@ -48,6 +48,18 @@ def _redenied(method: Any) -> Any:
         raise denial
 
     return way_out
+
+
+def _bind(cls: Any, boundary: Boundary | None) -> None:
+    cls.__purpose_boundary__ = boundary
+    if boundary is not None:
+        _put_guards(cls, boundary)
+
+
+def _put_guards(cls: Any, boundary: Boundary) -> None:
+    for name, binding in boundary.bindings.items():
+        field = cls.__pydantic_fields__.get(name)
+        setattr(cls, name, field_guard(name, binding, field.deprecation_message if field is not None else None))
 
 
 class PurposeModel(BaseModel):
@@ -118,10 +130,7 @@ class PurposeModel(BaseModel):
         schema = handler(cls)
         target = handler.resolve_ref_schema(schema)
         if WRAP not in target.get("metadata", ()):
-            boundary = bind(cls, target, handler.resolve_ref_schema)
-            cls.__purpose_boundary__ = boundary
-            if boundary is not None:
-                _put_guards(cls, boundary)
+            _bind(cls, bind(cls, target, handler.resolve_ref_schema))
         return schema
 
     @classmethod
@@ -139,7 +148,9 @@ class PurposeModel(BaseModel):
         def __init__(self, /, **data: Any) -> None:
             __tracebackhide__ = True
             try:
-                validated = validate(type(self), own_validator(type(self)).validate_python, data, self_instance=self)
+                validated = validate(
+                    type(self), own_validator(type(self)).validate_python, data, {"self_instance": self}
+                )
             finally:
                 del data  # a traceback shows the locals of this function (R7)
             if validated is not self:
@@ -160,11 +171,19 @@ class PurposeModel(BaseModel):
             by_name: bool | None = None,
         ) -> Self:
             __tracebackhide__ = True
-            check_alias_use(by_alias, by_name)
+            if by_alias is False and by_name is not True:
+                refuse_alias_use()
             way = own_validator(cls).validate_python
-            options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
+            options = {
+                "strict": strict,
+                "extra": extra,
+                "from_attributes": from_attributes,
+                "context": context,
+                "by_alias": by_alias,
+                "by_name": by_name,
+            }
             try:
-                return validate(cls, way, obj, from_attributes=from_attributes, **options)
+                return validate(cls, way, obj, options)
             finally:
                 del obj
 
@@ -180,11 +199,12 @@ class PurposeModel(BaseModel):
             by_name: bool | None = None,
         ) -> Self:
             __tracebackhide__ = True
-            check_alias_use(by_alias, by_name)
+            if by_alias is False and by_name is not True:
+                refuse_alias_use()
             way = own_validator(cls).validate_json
             options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
             try:
-                return validate(cls, way, json_data, from_json=True, **options)
+                return validate(cls, way, json_data, options, from_json=True)
             finally:
                 del json_data
 
@@ -200,18 +220,22 @@ class PurposeModel(BaseModel):
             by_name: bool | None = None,
         ) -> Self:
             __tracebackhide__ = True
-            check_alias_use(by_alias, by_name)
+            if by_alias is False and by_name is not True:
+                refuse_alias_use()
             way = own_validator(cls).validate_strings
             options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
             try:
-                return validate(cls, way, obj, **options)
+                return validate(cls, way, obj, options)
             finally:
                 del obj
 
         @classmethod
         def model_construct(cls, *args: Any, **kwargs: Any) -> Self:
-            if not cls.__pydantic_complete__ and could_be_tagged(cls):
-                cls.model_rebuild(_parent_namespace_depth=3)
+            if not cls.__pydantic_complete__ and cls.__purpose_boundary__ is None and could_be_tagged(cls):
+                if not cls.__pydantic_fields_complete__:
+                    cls.model_rebuild(_parent_namespace_depth=3)  # or it raises: nothing could be sealed
+                else:
+                    _bind(cls, bind_early(cls))
             return _sealed(super().model_construct(*args, **kwargs))
 
         def __setattr__(self, name: str, value: Any) -> None:
@@ -289,12 +313,6 @@ class PurposeModel(BaseModel):
         for name, computed in self.__pydantic_computed_fields__.items():
             if computed.repr:  # computing it could read, and reveal
                 yield name, getattr(self, name) if config.current.revealing else Marker("<computed>")
-
-
-def _put_guards(cls: Any, boundary: Boundary) -> None:
-    for name, binding in boundary.bindings.items():
-        field = cls.__pydantic_fields__.get(name)
-        setattr(cls, name, field_guard(name, binding, field.deprecation_message if field is not None else None))
 
 
 def _sealed(model: Any) -> Any:

@@ -41,7 +41,7 @@ class PurposeRootModel(PurposeModel, RootModel[_RootT]):
                     )
                 root = data
             try:
-                validate(type(self), own_validator(type(self)).validate_python, root, self_instance=self)
+                validate(type(self), own_validator(type(self)).validate_python, root, {"self_instance": self})
             finally:
                 del root, data
 

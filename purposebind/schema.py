@@ -22,9 +22,9 @@ from .errors import PolicyError
 from .policy import Policy
 from .roads import announce, fast_road_fits, serialize_field, wrap_model
 from .tags import MARK, SubjectId
-from .walk import Resolve, inside, marked, reaches_sealed, walk
+from .walk import Resolve, inside, marked, name_choices, reaches_sealed, walk
 
-__all__ = ["bind"]
+__all__ = ["bind", "bind_early"]
 
 
 def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
@@ -47,19 +47,12 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
         for schema in walk(inner.get(key), resolve, into_models=False):
             if MARK in schema.get("metadata", ()):
                 raise PolicyError(buried(cls.__name__, "an extra or computed value"))
-    bindings = {n: Binding(f"{cls.__name__}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
-    closed = {n for n, f in fields.items() if n in bindings or reaches_sealed(f, resolve)}
-    cls.__purpose_subject__ = _subject(cls)
-    if not closed:
+    for field in fields.values():
+        name_choices(field, resolve)
+    boundary = _boundary(cls, policies, {n for n, f in fields.items() if reaches_sealed(f, resolve)})
+    if boundary is None:
         return None
-    boundary = Boundary(
-        cls,
-        bindings,
-        subject=cls.__purpose_subject__,
-        derived=frozenset(n for c in cls.__mro__ for n, a in vars(c).items() if isinstance(a, cached_property)),
-        shown=frozenset(k for n in fields.keys() - closed for k in _keys(cls, n)),
-        keys={key: name for name in closed for key in _keys(cls, name)},
-    )
+    bindings = boundary.bindings
     exact = bool(bindings) and not fast_road_fits(cls, target, fields, bindings, resolve)
     for name, binding in bindings.items():
         holder = inside(target, stop_at_model=True) if cls.__pydantic_root_model__ else fields[name]
@@ -68,6 +61,37 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
             serialize_field(fields[name], binding)
     wrap_model(target, boundary, exact)
     return boundary
+
+
+def bind_early(cls: Any) -> Boundary | None:
+    """Give a class whose schema is not built yet the boundary that its annotations tell of, for instances made already.
+
+    Raises:
+        PolicyError: As for `bind`.
+    """
+    policies = {}
+    for name, info in cls.__pydantic_fields__.items():
+        policy = _narrowest(cls, name, info_policies(info, f"{cls.__name__}.{name}"))
+        if policy is not None:
+            policies[name] = policy
+    return _boundary(cls, policies, set())
+
+
+def _boundary(cls: Any, policies: dict[str, Policy], reaching: set[str]) -> Boundary | None:
+    """The boundary of a class, or None where nothing in it is tagged and nothing it holds is."""
+    cls.__purpose_subject__ = _subject(cls)
+    bindings = {n: Binding(f"{cls.__name__}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
+    closed = bindings.keys() | reaching
+    if not closed:
+        return None
+    return Boundary(
+        cls,
+        bindings,
+        subject=cls.__purpose_subject__,
+        derived=frozenset(n for c in cls.__mro__ for n, a in vars(c).items() if isinstance(a, cached_property)),
+        shown=frozenset(k for n in cls.__pydantic_fields__.keys() - closed for k in _keys(cls, n)),
+        keys={key: name for name in closed for key in _keys(cls, name)},
+    )
 
 
 def _field_policy(cls: Any, name: str, field: Any, resolve: Resolve) -> Policy | None:
@@ -87,6 +111,12 @@ def _field_policy(cls: Any, name: str, field: Any, resolve: Resolve) -> Policy |
                 del place["metadata"]
     info = cls.__pydantic_fields__.get(name)
     policies += [] if info is None else info_policies(info, label)
+    return _narrowest(cls, name, policies)
+
+
+def _narrowest(cls: Any, name: str, policies: list[Policy]) -> Policy | None:
+    """What a field's own policies and the inherited one come to (R8)."""
+    label = f"{cls.__name__}.{name}"
     own = _join(policies)
     inherited = _join(list(_inherited(cls, name)))
     if own is None or inherited is None:

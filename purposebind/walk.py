@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema
 
 from .tags import MARK, WRAP
 
-__all__ = ["TRANSPARENT", "Resolve", "inside", "layers", "marked", "reaches_sealed", "walk"]
+__all__ = ["TRANSPARENT", "Resolve", "inside", "layers", "marked", "name_choices", "reaches_sealed", "walk"]
 
 Resolve: TypeAlias = Callable[[CoreSchema], CoreSchema]
 """Looks up the definition that a reference stands for."""
@@ -133,3 +133,21 @@ def _choices(choices: Any) -> Any:
 def reaches_sealed(field: Any, resolve: Resolve) -> bool:
     """Return whether a value of `field` may hold something sealed."""
     return any(WRAP in schema.get("metadata", ()) for schema in walk(field, resolve, into_models=True))
+
+
+def name_choices(field: Any, resolve: Resolve) -> None:
+    """Have errors in a union of models name the model, as they do without the wrap around it."""
+    for schema in walk(field, resolve, into_models=False):
+        if schema["type"] == "union":
+            schema["choices"] = [_named(choice, resolve) for choice in schema["choices"]]
+
+
+def _named(choice: Any, resolve: Resolve) -> Any:
+    if isinstance(choice, tuple):
+        return choice
+    model = _resolved(choice, resolve) if choice["type"] == "definition-ref" else choice
+    if model is None or WRAP not in model.get("metadata", ()):
+        return choice
+    while model["type"] != "model" and "schema" in model:
+        model = model["schema"]
+    return (choice, model["cls"].__name__) if model["type"] == "model" else choice

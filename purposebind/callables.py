@@ -63,16 +63,17 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
         @functools.wraps(function)
         async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             source = function(*args, **kwargs)
-            sent, thrown = None, None
+            given, thrown = None, None
+            items: list[Any] = []
             while True:
                 try:
                     with step(code):
-                        item = await (source.asend(sent) if thrown is None else source.athrow(thrown))
+                        items.append(await (source.asend(given) if thrown is None else source.athrow(thrown)))
                 except StopAsyncIteration:
                     return
-                sent, thrown = None, None
+                given, thrown = None, None
                 try:
-                    sent = yield item
+                    given = yield items.pop()  # not by name: what was yielded is the consumer's to keep or drop
                 except GeneratorExit:
                     with step(code):
                         await source.aclose()
@@ -82,31 +83,35 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
 
         return async_generator
 
-    if inspect.isgeneratorfunction(inner):
+    awaited = bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)  # one of types.coroutine's
+    if inspect.isgeneratorfunction(inner) and not awaited:
 
         @functools.wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             source = function(*args, **kwargs)
-            sent, thrown = None, None
+            given, thrown = None, None
+            items: list[Any] = []
             while True:
                 try:
                     with step(code):
-                        item = source.send(sent) if thrown is None else source.throw(thrown)
+                        items.append(source.send(given) if thrown is None else source.throw(thrown))
                 except StopIteration as stop:
                     return stop.value
-                sent, thrown = None, None
+                given, thrown = None, None
                 try:
-                    sent = yield item
+                    given = yield items.pop()
                 except GeneratorExit:
                     with step(code):
-                        source.close()
+                        result = source.close()  # a value, from Python 3.13 on
+                    if result is not None:
+                        return result
                     raise
                 except BaseException as error:
                     thrown = error
 
         return generator
 
-    if inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(function):
+    if awaited or inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
@@ -134,6 +139,4 @@ def _body(function: Any) -> Any:
             return function
         else:
             called = inspect.getattr_static(type(function), "__call__", None)
-            if not inspect.isroutine(called):
-                return function
-            return called
+            return getattr(called, "__func__", called) if inspect.isroutine(called) else function

@@ -17,7 +17,22 @@ from typing import Any, TypeVar
 from .callables import wrap
 from .errors import PolicyError, PurposeError
 from .purpose import Purpose, require_purposes
-from .scope import DEAD, OUTSIDE, UNCACHED, Entry, Frame, Step, _frame, _open, active_set, enter, kill, leave, standing
+from .scope import (
+    DEAD,
+    OUTSIDE,
+    UNCACHED,
+    Entry,
+    Frame,
+    Step,
+    _frame,
+    _open,
+    active_set,
+    enter,
+    handovers_of,
+    kill,
+    leave,
+    standing,
+)
 from .sites import Site
 
 __all__ = ["carry", "purpose_scope"]
@@ -87,10 +102,12 @@ class purpose_scope:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         frame = _frame.get()
-        if frame.owner is self and frame.parent is not None and not frame.carried and frame.granted is not DEAD:
+        if frame.owner is self and frame.parent is not None and frame.granted is not DEAD:
             frame.granted = DEAD
             _open.discard(frame)
             _frame.set(frame.parent)
+            if frame.carried:  # asked after the death: what is carried in between sees it, or is seen here
+                kill(frame)
         else:
             self._leave_elsewhere(raising=kind is None)
 
@@ -133,7 +150,12 @@ class purpose_scope:
                 leave(node)
                 return
             node = node.parent
-        opened = [frame for frame in _open.copy() if frame.owner is self]
+        node = _frame.get()
+        while node is not None and node.owner is not self:
+            node = node.parent
+        if node is not None:  # ours, and dead: it was closed elsewhere, or by hand; nothing of it stays here
+            leave(node)
+        opened = [frame for frame in _open.copy() if frame.owner is self] if node is None else []
         for frame in opened:  # which of them was left cannot be known: none may outlive its block
             kill(frame)
         if not raising:  # the error on its way says more than ours would
@@ -168,11 +190,12 @@ def carry(function: _F) -> _F:
     origin = _frame.get()
     if origin is OUTSIDE:
         return function
+    handovers = handovers_of(origin)
 
     def step(code: CodeType) -> Step:
         here = _frame.get()
         both = active_set(standing(here).purposes | origin.entry.active.purposes)
-        frame = Frame(here, Entry(origin.entry.purposes, both), origin, origin.code, origin.offset)
+        frame = Frame(here, Entry(origin.entry.purposes, both, handovers), origin, origin.code, origin.offset)
         if origin.notes is not None:
             frame.notes, frame.granted = origin.notes, UNCACHED
         return _CarriedStep(frame)

@@ -124,7 +124,9 @@ class Purpose:
             >>> Purpose("billing", "Charge for orders").child("invoices", "Send the invoice").name
             'billing.invoices'
         """
-        if isinstance(name, str) and "." in name:
+        if not isinstance(name, str):
+            raise TypeError(f"A child's name is a string; got {type(name).__name__}.")
+        if "." in name:
             raise PolicyError(f"{name!r} is more than one part: a child's name has no dot.")
         return Purpose(f"{self.name}.{name}", description)
 
@@ -201,8 +203,7 @@ class Purpose:
         It may be declared by this purpose or an ancestor, for `other` or an ancestor of it. The nearest one is
         returned: nearest to this purpose first, then to `other`.
         """
-        if not Purpose._handovers:
-            return None
+        (other,) = require_purposes((other,))
         source: Purpose | None = self
         while source is not None:
             target: Purpose | None = other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import RootModel
 from pydantic_core import PydanticUndefined
@@ -15,7 +15,7 @@ __all__ = ["PurposeRootModel"]
 _RootT = TypeVar("_RootT")
 
 
-class PurposeRootModel(PurposeModel, RootModel[_RootT]):
+class PurposeRootModel(PurposeModel, RootModel[_RootT], Generic[_RootT]):
     """`pydantic.RootModel` with a root that may be tagged.
 
     Example:

@@ -41,6 +41,7 @@ __all__ = [
     "enter",
     "entered",
     "forget_grants",
+    "handovers_of",
     "kill",
     "leave",
     "noting",
@@ -180,18 +181,20 @@ def active_set(purposes: frozenset[Purpose]) -> ActiveSet:
 
 def standing(frame: Frame) -> ActiveSet:
     """Return the set on which a scope entered inside `frame` stands: its own, or its nearest living ancestor's (R5)."""
-    while frame.granted is DEAD and frame.parent is not None:
-        frame = frame.parent
-    return frame.entry.active
+    living = frame
+    while living.granted is DEAD and living.parent is not None:
+        living = living.parent
+    if frame is not living:
+        frame.parent = living  # so that work that reschedules itself from scope to scope does not grow a chain
+    return living.entry.active
 
 
 def kill(frame: Frame) -> None:
     """Let `frame` die, and what was carried from it: nothing is granted in it any more, in whatever context."""
     frame.granted = DEAD
     _open.discard(frame)
-    if frame.carried:
-        for copy in frame.carried:
-            kill(copy)
+    for copy in list(frame.carried or ()):
+        kill(copy)
 
 
 def leave(frame: Frame) -> bool:
@@ -204,6 +207,7 @@ def leave(frame: Frame) -> bool:
     while node.parent is not None:
         if node.parent is frame:  # left out of order: what was entered inside it stays, on what was around it
             node.parent = frame.parent
+            node.entry = Entry(node.entry.purposes, node.entry.active, frame.entry.handovers + node.entry.handovers)
             return True
         node = node.parent
     return False
@@ -277,12 +281,17 @@ def taken_handovers() -> tuple[Handover, ...]:
         ...     [handover.reason for handover in taken_handovers()]
         ['The customer asked for a repair']
     """
+    return handovers_of(_frame.get())
+
+
+def handovers_of(frame: Frame) -> tuple[Handover, ...]:
+    """Return the handovers by which `frame` and the living frames around it were entered, outermost first."""
     taken: list[Handover] = []
-    node: Frame | None = _frame.get()
+    node: Frame | None = frame
     while node is not None:
         taken[:0] = node.entry.handovers if node.alive else ()
         node = node.parent
-    return tuple(taken)
+    return tuple(dict.fromkeys(taken))
 
 
 def open_frames() -> list[Frame]:

@@ -72,6 +72,9 @@ class AllowedFor:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("A tag cannot be changed; make another AllowedFor.")
 
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("A tag cannot be changed; make another AllowedFor.")
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         claims: list[_Claim] = _building.__dict__.setdefault("claims", [])
         claims.append(claim := _Claim(self.policy))

@@ -194,7 +194,10 @@ class Boundary:
                 self._narrow(result, value.__dict__)
             return result
         if boxes:  # tagged values that came sealed: validated plain, and as narrow afterwards as they were
-            plain = {key: item._purposebind_contents[0] if key in boxes else item for key, item in value.items()}
+            if isinstance(value, Sealed):  # the root of a root model
+                plain: Any = value._purposebind_contents[0]
+            else:
+                plain = {key: item._purposebind_contents[0] if key in boxes else item for key, item in value.items()}
             result = self.collect(validate, plain, options)
             self._narrow(result, {self.keys[key]: box for key, box in boxes.items()})
             return result
@@ -216,6 +219,8 @@ class Boundary:
         return theirs.opened(value) if reads else value
 
     def _boxes(self, value: Any) -> dict[str, Sealed[Any]]:
+        if type(value) is Sealed and self.cls.__pydantic_root_model__:
+            return {"root": value}
         if not isinstance(value, dict):
             return {}
         return {key: item for key, item in value.items() if type(item) is Sealed and key in self.keys}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager
 from types import CodeType
 from typing import Any, TypeAlias, TypeVar
@@ -63,15 +64,16 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
         @functools.wraps(function)
         async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             source = function(*args, **kwargs)
+            advance = _unobserved(source)
             given, thrown = None, None
             items: list[Any] = []
             while True:
                 try:
                     with step(code):
-                        items.append(await (source.asend(given) if thrown is None else source.athrow(thrown)))
+                        items.append(await (advance(given) if thrown is None else source.athrow(thrown)))
                 except StopAsyncIteration:
                     return
-                given, thrown = None, None
+                given, thrown, advance = None, None, source.asend
                 try:
                     given = yield items.pop()  # not by name: what was yielded is the consumer's to keep or drop
                 except GeneratorExit:
@@ -126,6 +128,24 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
             return function(*args, **kwargs)
 
     return plain
+
+
+def _unobserved(source: AsyncGenerator[Any, Any]) -> Callable[[Any], Awaitable[Any]]:
+    """Return the first ``asend`` of `source`, hidden from the event loop.
+
+    The loop notes each async generator at its first step and closes it at shutdown. It is to close the wrapper alone,
+    which closes the source inside a step.
+    """
+
+    def advance(given: Any) -> Awaitable[Any]:
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            return source.asend(given)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+    return advance
 
 
 def _body(function: Any) -> Any:

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from .enforcement import Denial, Read
 
-__all__ = ["Configuration", "Configured", "Mode", "Recorder", "ViolationHook", "check_mode", "configure", "current"]
+__all__ = [
+    "Configuration",
+    "Configured",
+    "Mode",
+    "Recorder",
+    "ViolationHook",
+    "check_mode",
+    "configure",
+    "current",
+    "install",
+    "on_change",
+]
 
 Mode: TypeAlias = Literal["enforce", "observe"]
 ViolationHook: TypeAlias = "Callable[[Denial], object]"

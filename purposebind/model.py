@@ -284,6 +284,9 @@ class PurposeModel(BaseModel):
                 return super().copy(**options)
             return boundary.resealed(super(PurposeModel, boundary.opened(self)).copy(**options), self)
 
+        def _iter(self, **options: Any) -> Any:
+            return super(PurposeModel, self if is_open(self) else _sealed(self))._iter(**options)
+
         def __iter__(self) -> Generator[tuple[str, Any], None, None]:
             boundary = self.__purpose_boundary__
             for name, value in super().__iter__():

@@ -25,9 +25,10 @@ class Site:
         function: The qualified name of the function, as far as this version of Python knows it.
 
     Example:
-        >>> site = caller(0)
-        >>> site.line == caller(0).line - 1
-        True
+        >>> def here():
+        ...     return caller(0)
+        >>> here().function
+        'here'
     """
 
     __slots__ = ("_code", "_offset", "_restored")

@@ -24,17 +24,18 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
 )
-from pydantic_core import MISSING, SchemaValidator
+from pydantic_core import MISSING, SchemaValidator, from_json
 
 from . import config
 from .enforcement import Binding, admit, pending_violation
 from .guards import bound, is_open, subject_of
-from .redaction import leaves, redacted
+from .redaction import WITHHELD, leaves, redacted
 from .sealed import Sealed, narrowed, seal
 
 __all__ = ["Boundary", "Marker"]
 
 _set = object.__setattr__
+_AS_IT_IS = frozenset((type(None), type(MISSING), Sealed))  # absence stays bare (R1)
 
 
 class Marker:
@@ -59,6 +60,7 @@ class Boundary:
         derived: The names of its cached properties.
         shown: The names and aliases of the fields whose input a validation error may show.
         keys: The name of the tagged field that each name and alias stands for.
+        keyed: The tagged fields that hold mappings.
 
     Attributes:
         validator: The validator without the wrap, for the model's own entry points; None until the class is complete.
@@ -73,6 +75,7 @@ class Boundary:
         derived: frozenset[str],
         shown: frozenset[str],
         keys: Mapping[str, str],
+        keyed: frozenset[str] = frozenset(),
     ) -> None:
         self.cls = cls
         self.bindings = dict(bindings)
@@ -80,6 +83,7 @@ class Boundary:
         self.derived = derived
         self.shown = shown
         self.keys = dict(keys)
+        self.keyed = keyed
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
@@ -97,7 +101,7 @@ class Boundary:
         for name in self.bindings:
             value = values.get(name)
             if value is not None and value is not MISSING and (read is None or read(name, value)):
-                values[name] = value._purposebind_contents[0] if type(value) is Sealed else value
+                values[name] = value._purposebind_value if type(value) is Sealed else value
         _set(view, "__dict__", values)
         _set(view, "__pydantic_fields_set__", model.__pydantic_fields_set__)
         if not self.cls.__pydantic_root_model__:
@@ -115,7 +119,7 @@ class Boundary:
         for name, binding in self.bindings.items():
             value = values.get(name)
             if type(value) is Sealed:
-                admit(value._purposebind_contents[2], value._purposebind_contents[3])
+                admit(value._purposebind_binding, value._purposebind_subject)
             elif value is not None and value is not MISSING:
                 admit(binding, subject_of(model))
 
@@ -134,9 +138,9 @@ class Boundary:
                     model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject_of(model))
                 return
             view = self.opened(model)
-            view.__setattr__(name, value if box is None else box._purposebind_contents[0])
+            view.__setattr__(name, value if box is None else box._purposebind_value)
         except ValidationError as error:
-            problem = pending_violation(error) or self._clean(error, model, from_json=False)
+            problem = pending_violation(error) or self._clean(error, model, is_json=False)
         else:
             self.seal(view)
             self._narrow(view, {n: box if n == name else b for n, b in model.__dict__.items()})
@@ -156,55 +160,70 @@ class Boundary:
     def shown_as(self, name: str, value: Any) -> Any:
         """`value` as a representation may show it (R6)."""
         if config.current.revealing:
-            return value._purposebind_contents[0] if type(value) is Sealed and name in self.bindings else value
+            return value._purposebind_value if type(value) is Sealed and name in self.bindings else value
         if name not in self.bindings or value is None or value is MISSING or type(value) is Sealed:
             return value
         return Marker(f"<sealed: {self.bindings[name].policy}>")
 
     def validate(self, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         """The wrap around the model's schema, for parents, adapters and frameworks."""
-        return self.collect(handler, value)
-
-    def collect(
-        self,
-        validate: Callable[..., Any],
-        value: Any,
-        options: Mapping[str, Any] | None = None,
-        from_json: bool = False,
-    ) -> Any:
-        """Run `validate` on `value`, seal what it returns, and let no value out in an error.
-
-        Raises:
-            ValidationError: As `validate` does, without the values (R7).
-            PurposeViolation: Reading the attributes of `value` was refused (R12).
-        """
-        problem: Exception
         try:
-            incoming = value if type(value) is dict else self._incoming(value)
-            result = validate(incoming) if options is None else validate(incoming, **options)
+            result = handler(value if type(value) is dict else self.incoming(value))
         except ValidationError as error:
-            boxes = self._boxes(value)
-            problem = pending_violation(error) or self._clean(error, value, from_json)
+            recovery = self.recovery(error, value)
         else:
-            if type(result) is self.cls:
+            if type(result) is self.cls and type(value) is dict:
                 self.seal(result)
-            elif (theirs := getattr(result, "__purpose_boundary__", None)) is not None:
-                theirs.seal(result)
-            if type(value) is not dict and result is not value and isinstance(value, BaseModel):
-                self._narrow(result, value.__dict__)
-            return result
-        if boxes:  # tagged values that came sealed: validated plain, and as narrow afterwards as they were
-            if isinstance(value, Sealed):  # the root of a root model
-                plain: Any = value._purposebind_contents[0]
-            else:
-                plain = {key: item._purposebind_contents[0] if key in boxes else item for key, item in value.items()}
-            result = self.collect(validate, plain, options)
+                return result
+            return self.sealed(result, value)
+        finally:
+            del value  # a traceback shows the locals of this function (R7)
+        return recovery(handler)
+
+    def sealed(self, result: Any, value: Any) -> Any:
+        """Return `result`, what the validation of `value` came to, sealed."""
+        theirs = getattr(result, "__purpose_boundary__", None)
+        if theirs is not None:
+            theirs.seal(result)
+        if result is not value and isinstance(value, BaseModel):
+            self._narrow(result, value.__dict__)
+        return result
+
+    def recovery(
+        self, error: ValidationError, value: Any, is_json: bool = False
+    ) -> Callable[[Callable[[Any], Any]], Any]:
+        """Return what to do about `error`, to be called where it is handled no more: nothing is to be chained to it (R7).
+
+        Called with the validator, it validates again if `value` held sealed values, which are then as narrow
+        afterwards as they were (R8); or else it raises the error, cleaned, or the denial that pydantic wrapped (R12).
+        """
+        problem = pending_violation(error) or self._clean(error, value, is_json)
+        boxes = self._boxes(value)
+        if not boxes:
+
+            def recover(validate: Callable[[Any], Any]) -> Any:
+                raise problem
+
+            return recover
+        if isinstance(value, Sealed):  # the root of a root model
+            plain = value._purposebind_value
+        else:
+            plain = {key: item._purposebind_value if key in boxes else item for key, item in value.items()}
+        return lambda validate: self._again(plain, boxes, validate)  # not a partial: its repr would show what it holds
+
+    def _again(self, plain: Any, boxes: Mapping[str, Sealed[Any]], validate: Callable[[Any], Any]) -> Any:
+        try:
+            result = self.sealed(validate(plain), plain)
+        except ValidationError as error:
+            recovery = self.recovery(error, plain)
+        else:
             self._narrow(result, {self.keys[key]: box for key, box in boxes.items()})
             return result
-        del value, incoming, options  # not in the locals of the traceback either (R7)
-        raise problem
+        finally:
+            del plain
+        return recovery(validate)
 
-    def _incoming(self, value: Any) -> Any:
+    def incoming(self, value: Any) -> Any:
         """`value` as pydantic may look into it: an instance whose ``__dict__`` it would read is opened."""
         if type(value) is dict or not isinstance(value, BaseModel):
             return value
@@ -234,14 +253,22 @@ class Boundary:
             if type(box) is Sealed and type(own) is Sealed and box is not own and box.policy is not own.policy:
                 values[name] = narrowed(own, box)
 
-    def _clean(self, error: ValidationError, value: Any, from_json: bool) -> ValidationError:
+    def _clean(self, error: ValidationError, value: Any, is_json: bool) -> ValidationError:
         return redacted(
             error,
             shows_input=self._shows_input,
             secrets=lambda line: self._secrets(line["input"]) if not line["loc"] else leaves(line["input"]),
-            from_json=from_json,
+            whole=lambda: self._secrets(_parsed(value) if is_json else value),
+            place=self._place,
+            from_json=is_json,
             hide_input=bool(self.cls.model_config.get("hide_input_in_errors")),
         )
+
+    def _place(self, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        """The location of an error, without the keys of a tagged mapping: they are its data."""
+        if len(place) < 2 or self.keys.get(str(place[0])) not in self.keyed:
+            return place
+        return (place[0], *(WITHHELD if isinstance(part, str) else part for part in place[1:]))
 
     def _shows_input(self, line: Mapping[str, Any]) -> bool:
         return bool(line["loc"]) and line["loc"][0] in self.shown and line["type"] != "missing"
@@ -274,7 +301,7 @@ class Boundary:
             ):
                 return False
             if type(value) is Sealed:
-                admit(value._purposebind_contents[2], value._purposebind_contents[3])
+                admit(value._purposebind_binding, value._purposebind_subject)
             else:
                 admit(self.bindings[name], subject_of(model))
             return True
@@ -289,27 +316,31 @@ def _sealer(
     cls: Any, bindings: Mapping[str, Binding], subject_field: str | None, derived: frozenset[str]
 ) -> Callable[[Any], None]:
     """Return the function that seals an instance: the hot path in."""
-    # A tagged subject is sealed before it goes into the others' boxes.
-    first = [subject_field] if subject_field is not None and subject_field in bindings else []
-    fields = tuple((name, bindings[name].policy, bindings[name]) for name in dict.fromkeys([*first, *bindings]))
+    fields = tuple(bindings.items())
+    subject_binding = bindings.get(subject_field) if subject_field is not None else None
     say_so = cls._purposebind_values.__set__
+    new_box: Callable[[], Sealed[Any]] = Sealed
+    as_it_is = _AS_IT_IS
 
     def seal_model(model: Any) -> None:
         values = model.__dict__
-        subject = values.get(subject_field) if subject_field is not None else None
-        for name, policy, binding in fields:
-            value: Any = values.get(name)
-            if value is None or value is MISSING:
+        subject = None
+        if subject_field is not None:
+            subject = values.get(subject_field)
+            if subject_binding is not None and subject is not None and type(subject) is not Sealed:
+                subject = values[subject_field] = bound(subject, subject_binding, None)  # before it goes into others
+        for name, binding in fields:
+            if name not in values:
                 continue
-            if type(value) is Sealed:
-                if value._purposebind_contents[2] is not binding:  # moved here from elsewhere
+            value = values[name]
+            if type(value) in as_it_is:
+                if type(value) is Sealed and value._purposebind_binding is not binding:  # moved from elsewhere
                     values[name] = seal(value, binding, subject)
-            else:
-                box: Any = Sealed()
-                box._purposebind_contents = (value, policy, binding, subject)
-                values[name] = box
-                if name == subject_field:
-                    subject = box
+                continue
+            values[name] = box = new_box()
+            box._purposebind_value = value
+            box._purposebind_binding = binding
+            box._purposebind_subject = subject
         if derived:
             for name in derived & values.keys():  # a validator computed it from plain values: again, and noted
                 if type(values[name]) is not Sealed:
@@ -322,6 +353,13 @@ def _sealer(
 def _boundary_of(cls: Any) -> Boundary:
     boundary: Boundary = cls.__purpose_boundary__
     return boundary
+
+
+def _parsed(text: Any) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:  # then no validator has seen anything
+        return None
 
 
 def _whole(exclusion: Any) -> bool:

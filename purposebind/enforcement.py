@@ -233,8 +233,10 @@ _DIGEST_KEY: Final = secrets.token_bytes(32)
 
 def private_subject(subject: Any) -> Any:
     """Return `subject`, or for one that is sealed itself a digest by which people can be told apart and not found."""
-    contents = getattr(subject, "_purposebind_contents", None)
-    return _digest(contents[0]) if contents is not None else subject
+    try:
+        return _digest(subject._purposebind_value)
+    except AttributeError:
+        return subject
 
 
 def _digest(value: Any) -> str:

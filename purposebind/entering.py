@@ -20,17 +20,19 @@ from .purpose import Purpose, require_purposes
 from .scope import (
     DEAD,
     OUTSIDE,
-    UNCACHED,
     Entry,
     Frame,
     Step,
-    _frame,
-    _open,
     active_set,
+    current_frame,
     enter,
     handovers_of,
     kill,
     leave,
+    note_closed,
+    note_open,
+    open_frames,
+    set_frame,
     standing,
 )
 from .sites import Site
@@ -44,6 +46,8 @@ _CO_ITERABLE_COROUTINE = 0x100
 _CO_ASYNC_GENERATOR = 0x200
 _SUSPENDS = _CO_GENERATOR | _CO_ASYNC_GENERATOR
 _CONTEXTLIB = contextlib.ExitStack.enter_context.__code__.co_filename
+_BETWEEN = frozenset((_CONTEXTLIB, __file__))
+"""Files whose frames may stand between a scope and the ``with`` statement that enters it."""
 
 
 class purpose_scope:
@@ -73,12 +77,13 @@ class purpose_scope:
         (frozenset({Purpose('parcels')}), frozenset())
     """
 
-    __slots__ = ("_held", "purposes")
+    __slots__ = ("_held", "_key", "purposes")
 
     def __init__(self, *purposes: Purpose) -> None:
         if not purposes:
             raise PolicyError("purpose_scope() names no purpose: what is this block for?")
         self.purposes = require_purposes(purposes)
+        self._key = self.purposes if len(purposes) > 1 else self.purposes[0]
         self._held = False
 
     def across_yields(self) -> purpose_scope:
@@ -98,21 +103,34 @@ class purpose_scope:
         return scope
 
     def __enter__(self) -> purpose_scope:
-        return self._enter(sys._getframe(1))
+        caller = sys._getframe(1)
+        code = caller.f_code
+        if code.co_flags & _SUSPENDS or code.co_filename in _BETWEEN:
+            caller = _with_statement(caller, self)
+            code = caller.f_code
+        parent = current_frame()
+        active = parent.entry.active if parent.granted is not DEAD else standing(parent)
+        entry = active.entries.get(self._key) or enter(active, self._key)
+        frame = Frame(parent, entry, self, code, caller.f_lasti)
+        if parent.notes is not None:
+            frame.note_in(parent.notes)
+        note_open(frame)
+        set_frame(frame)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        frame = _frame.get()
-        if frame.owner is self and frame.parent is not None and frame.granted is not DEAD:
+        frame = current_frame()
+        if frame.owner is self and frame.granted is not DEAD:
             frame.granted = DEAD
-            _open.discard(frame)
-            _frame.set(frame.parent)
+            note_closed(frame)
+            set_frame(frame.parent or OUTSIDE)
             if frame.carried:  # asked after the death: what is carried in between sees it, or is seen here
                 kill(frame)
         else:
             self._leave_elsewhere(raising=kind is None)
 
     async def __aenter__(self) -> purpose_scope:
-        return self._enter(sys._getframe(1))
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
@@ -125,37 +143,23 @@ class purpose_scope:
     def __repr__(self) -> str:
         return f"purpose_scope({', '.join(p.name for p in self.purposes)})"
 
-    def _enter(self, caller: FrameType) -> purpose_scope:
-        code = caller.f_code
-        if code.co_flags & _SUSPENDS or code.co_filename == _CONTEXTLIB:
-            caller = _with_statement(caller, self)
-            code = caller.f_code
-        parent = _frame.get()
-        active = parent.entry.active if parent.granted is not DEAD else standing(parent)
-        frame = Frame(
-            parent, active.entries.get(self.purposes) or enter(active, self.purposes), self, code, caller.f_lasti
-        )
-        _open.add(frame)
-        _frame.set(frame)
-        return self
-
     def _step(self, code: CodeType) -> Step:
-        parent = _frame.get()
-        return Step(Frame(parent, enter(standing(parent), self.purposes), None, code, -1))
+        parent = current_frame()
+        return Step(Frame(parent, enter(standing(parent), self._key), None, code, -1))
 
     def _leave_elsewhere(self, *, raising: bool) -> None:
-        node: Frame | None = _frame.get()
+        node: Frame | None = current_frame()
         while node is not None:  # left out of order, in this context
             if node.owner is self and node.granted is not DEAD:
                 leave(node)
                 return
             node = node.parent
-        node = _frame.get()
+        node = current_frame()
         while node is not None and node.owner is not self:
             node = node.parent
         if node is not None:  # ours, and dead: it was closed elsewhere, or by hand; nothing of it stays here
             leave(node)
-        opened = [frame for frame in _open.copy() if frame.owner is self] if node is None else []
+        opened = [frame for frame in open_frames() if frame.owner is self] if node is None else []
         for frame in opened:  # which of them was left cannot be known: none may outlive its block
             kill(frame)
         if not raising:  # the error on its way says more than ours would
@@ -187,17 +191,17 @@ def carry(function: _F) -> _F:
         ...     executor.submit(carry(active_purposes)).result()
         frozenset({Purpose('letters')})
     """
-    origin = _frame.get()
+    origin = current_frame()
     if origin is OUTSIDE:
         return function
     handovers = handovers_of(origin)
 
     def step(code: CodeType) -> Step:
-        here = _frame.get()
+        here = current_frame()
         both = active_set(standing(here).purposes | origin.entry.active.purposes)
         frame = Frame(here, Entry(origin.entry.purposes, both, handovers), origin, origin.code, origin.offset)
         if origin.notes is not None:
-            frame.notes, frame.granted = origin.notes, UNCACHED
+            frame.note_in(origin.notes)
         return _CarriedStep(frame)
 
     return wrap(function, step)
@@ -233,7 +237,7 @@ def _with_statement(caller: FrameType, scope: purpose_scope) -> FrameType:
     Under contextlib's decorators that is the point; the frame that uses the context manager then counts instead.
     """
     place: FrameType | None = caller
-    while place is not None and place.f_code.co_filename == _CONTEXTLIB:  # ExitStack.enter_context
+    while place is not None and place.f_code.co_filename in _BETWEEN:  # ExitStack.enter_context, __aenter__
         place = place.f_back
     statement = place or caller
     while place is not None and not scope._held:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from pydantic import PydanticUserError, ValidationError
+from pydantic import BaseModel, PydanticUserError, ValidationError
 from pydantic.version import version_short
 from pydantic_core import SchemaValidator
 
 from .enforcement import pending_violation
 from .roads import plain_schema
 
-__all__ = ["NOT_SELF", "own_validator", "refuse_alias_use", "validate"]
+__all__ = ["NOT_SELF", "incoming", "own_validator", "recovery", "refuse_alias_use", "sealed"]
 
 NOT_SELF = (
     "A custom validator is returning a value other than `self`.\n"
@@ -45,21 +45,34 @@ def own_validator(cls: Any) -> Any:
     return boundary.validator or cls.__pydantic_validator__
 
 
-def validate(cls: Any, validate_plain: Any, value: Any, options: dict[str, Any], from_json: bool = False) -> Any:
-    """Run `validate_plain` for an entry point of `cls`, through its boundary where it has one."""
+def incoming(cls: Any, value: Any) -> Any:
+    """Return `value` as the class's validator may look into it."""
     boundary = cls.__purpose_boundary__
-    try:
-        if boundary is not None and boundary.cls is cls:
-            return boundary.collect(validate_plain, value, options, from_json)
-        try:
-            return validate_plain(value, **options)
-        except ValidationError as error:
-            denial = pending_violation(error)
-            if denial is None:
-                raise
-        raise denial
-    finally:
-        del value, options  # a traceback shows the locals of this function (R7)
+    return value if boundary is None or type(value) is dict else boundary.incoming(value)
+
+
+def sealed(cls: Any, result: Any, value: Any) -> Any:
+    """Return `result`, what the validation of `value` came to, sealed."""
+    boundary = cls.__purpose_boundary__
+    if boundary is None:
+        return result
+    if type(result) is boundary.cls and not isinstance(value, BaseModel):
+        boundary.seal(result)
+        return result
+    return boundary.sealed(result, value)
+
+
+def recovery(cls: Any, error: ValidationError, value: Any, is_json: bool = False) -> Any:
+    """Return what to do about `error`, as `Boundary.recovery` does; for an untagged class too."""
+    boundary = cls.__purpose_boundary__
+    if boundary is not None:
+        return boundary.recovery(error, value, is_json)
+    problem = pending_violation(error) or error
+
+    def raise_it(_: object) -> None:
+        raise problem
+
+    return raise_it
 
 
 def _plain_validator(cls: Any) -> SchemaValidator:

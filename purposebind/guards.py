@@ -18,10 +18,9 @@ from typing import Any
 
 from pydantic_core import MISSING
 
-from . import scope
 from .enforcement import Binding, admit
 from .policy import Policy
-from .scope import noting
+from .scope import current_frame, noting
 from .sealed import Sealed, open_box, seal
 
 __all__ = ["DerivedProperty", "FieldGuard", "bound", "field_guard", "is_open", "subject_of"]
@@ -71,10 +70,9 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
 
     def get(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
         try:
-            contents = model._purposebind_values[name]._purposebind_contents
-            if contents[1] in scope.current_frame().granted:
-                return contents[0]
-            del contents  # a refusal's traceback shows the locals of this function (R7)
+            box = model._purposebind_values[name]
+            if box._purposebind_binding.policy in current_frame().granted:
+                return box._purposebind_value
         except (AttributeError, KeyError):
             pass
         return self.read(model)

@@ -8,9 +8,8 @@ happens at the boundary is in `purposebind.boundary`; how a class gets one, in `
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticSerializationError
@@ -18,17 +17,19 @@ from typing_extensions import Self
 
 from . import config
 from .boundary import Boundary, Marker
-from .declaration import check_declaration, could_be_tagged
+from .collecting import Collecting, put_boundary, put_guards, sealed_model
+from .declaration import check_declaration
 from .enforcement import pending_violation
-from .entry import NOT_SELF, own_validator, refuse_alias_use, validate
-from .guards import DerivedProperty, field_guard, is_open
-from .schema import bind, bind_early
+from .entry import own_validator
+from .errors import PolicyError
+from .guards import DerivedProperty, is_open
+from .roads import replaced_schema
+from .schema import bind, declares_tags
 from .sealed import open_box
 from .tags import WRAP
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
-    from pydantic.config import ExtraValues
     from typing_extensions import Unpack
 
 __all__ = ["PurposeModel"]
@@ -50,19 +51,7 @@ def _redenied(method: Any) -> Any:
     return way_out
 
 
-def _bind(cls: Any, boundary: Boundary | None) -> None:
-    cls.__purpose_boundary__ = boundary
-    if boundary is not None:
-        _put_guards(cls, boundary)
-
-
-def _put_guards(cls: Any, boundary: Boundary) -> None:
-    for name, binding in boundary.bindings.items():
-        field = cls.__pydantic_fields__.get(name)
-        setattr(cls, name, field_guard(name, binding, field.deprecation_message if field is not None else None))
-
-
-class PurposeModel(BaseModel):
+class PurposeModel(Collecting):
     """A pydantic model that binds its tagged fields to their purposes.
 
     Use it as `pydantic.BaseModel`, and tag fields with `AllowedFor`. After validation a tagged value is sealed:
@@ -92,24 +81,13 @@ class PurposeModel(BaseModel):
         'ada@example.com'
     """
 
-    __slots__ = ("_purposebind_values",)
-
     if TYPE_CHECKING:
-        __purpose_model__: ClassVar[bool] = True
-        __purpose_boundary__: ClassVar[Boundary | None] = None
-        __purpose_subject__: ClassVar[str | None] = None
-        __purpose_mode__: ClassVar[config.Mode | None] = None
 
         def __init_subclass__(
             cls, *, purpose_mode: config.Mode | None = None, **kwargs: Unpack[ConfigDict]
         ) -> None: ...
 
     else:
-        # Not annotated: pydantic would list them among the class variables of every model.
-        __purpose_model__ = True
-        __purpose_boundary__ = None
-        __purpose_subject__ = None
-        __purpose_mode__ = None
 
         def __init_subclass__(cls, *, purpose_mode: config.Mode | None = None, **kwargs: Any) -> None:
             cls.__purpose_boundary__ = None
@@ -130,7 +108,7 @@ class PurposeModel(BaseModel):
         schema = handler(cls)
         target = handler.resolve_ref_schema(schema)
         if WRAP not in target.get("metadata", ()):
-            _bind(cls, bind(cls, target, handler.resolve_ref_schema))
+            put_boundary(cls, bind(cls, target, handler.resolve_ref_schema))
         return schema
 
     @classmethod
@@ -138,138 +116,29 @@ class PurposeModel(BaseModel):
         super().__pydantic_on_complete__()
         boundary = cls.__purpose_boundary__
         if boundary is not None and boundary.cls is cls:
-            _put_guards(cls, boundary)  # again: pydantic puts a descriptor of its own on a deprecated field
+            put_guards(cls, boundary)  # again: pydantic puts a descriptor of its own on a deprecated field
             own_validator(cls)
-
-    # In. Each of these fetches its validator itself: a deferred build looks at the frame of its caller's caller.
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, /, **data: Any) -> None:
-            __tracebackhide__ = True
-            try:
-                validated = validate(
-                    type(self), own_validator(type(self)).validate_python, data, {"self_instance": self}
-                )
-            finally:
-                del data  # a traceback shows the locals of this function (R7)
-            if validated is not self:
-                warnings.warn(NOT_SELF, stacklevel=2)
-
-        __init__.__pydantic_base_init__ = True
-
-        @classmethod
-        def model_validate(
-            cls,
-            obj: Any,
-            *,
-            strict: bool | None = None,
-            extra: ExtraValues | None = None,
-            from_attributes: bool | None = None,
-            context: Any | None = None,
-            by_alias: bool | None = None,
-            by_name: bool | None = None,
-        ) -> Self:
-            __tracebackhide__ = True
-            if by_alias is False and by_name is not True:
-                refuse_alias_use()
-            way = own_validator(cls).validate_python
-            options = {
-                "strict": strict,
-                "extra": extra,
-                "from_attributes": from_attributes,
-                "context": context,
-                "by_alias": by_alias,
-                "by_name": by_name,
-            }
-            try:
-                return validate(cls, way, obj, options)
-            finally:
-                del obj
-
-        @classmethod
-        def model_validate_json(
-            cls,
-            json_data: str | bytes | bytearray,
-            *,
-            strict: bool | None = None,
-            extra: ExtraValues | None = None,
-            context: Any | None = None,
-            by_alias: bool | None = None,
-            by_name: bool | None = None,
-        ) -> Self:
-            __tracebackhide__ = True
-            if by_alias is False and by_name is not True:
-                refuse_alias_use()
-            way = own_validator(cls).validate_json
-            options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
-            try:
-                return validate(cls, way, json_data, options, from_json=True)
-            finally:
-                del json_data
-
-        @classmethod
-        def model_validate_strings(
-            cls,
-            obj: Any,
-            *,
-            strict: bool | None = None,
-            extra: ExtraValues | None = None,
-            context: Any | None = None,
-            by_alias: bool | None = None,
-            by_name: bool | None = None,
-        ) -> Self:
-            __tracebackhide__ = True
-            if by_alias is False and by_name is not True:
-                refuse_alias_use()
-            way = own_validator(cls).validate_strings
-            options = {"strict": strict, "extra": extra, "context": context, "by_alias": by_alias, "by_name": by_name}
-            try:
-                return validate(cls, way, obj, options)
-            finally:
-                del obj
-
-        @classmethod
-        def model_construct(cls, *args: Any, **kwargs: Any) -> Self:
-            if not cls.__pydantic_complete__ and cls.__purpose_boundary__ is None and could_be_tagged(cls):
-                if not cls.__pydantic_fields_complete__:
-                    cls.model_rebuild(_parent_namespace_depth=3)  # or it raises: nothing could be sealed
-                else:
-                    _bind(cls, bind_early(cls))
-            return _sealed(super().model_construct(*args, **kwargs))
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            boundary = self.__purpose_boundary__
-            if boundary is None or is_open(self):
-                super().__setattr__(name, value)
-                return
-            try:
-                boundary.assign(self, name, value, super().__setattr__)
-            finally:
-                del value
-
-        def __setstate__(self, state: dict[Any, Any]) -> None:
-            super().__setstate__(state)
-            _sealed(self)
+        elif declares_tags(cls):
+            raise PolicyError(replaced_schema(cls))
 
     # Moving: not a read (R1).
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, sealed as this is; `update` is sealed too. Not a read."""
         copied = super().model_copy(update=update, deep=deep)
-        return copied if is_open(self) else _sealed(copied)
+        return sealed_model(copied) if update and not is_open(self) else copied
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        return copied if is_open(self) else _sealed(copied)
+        return copied if is_open(self) else sealed_model(copied)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copied = super().__deepcopy__(memo)
-        return copied if is_open(self) else _sealed(copied)
+        return copied if is_open(self) else sealed_model(copied)
 
     def __getstate__(self) -> dict[Any, Any]:
         if not is_open(self):
-            _sealed(self)  # what was put into __dict__ behind our back too
+            sealed_model(self)  # what was put into __dict__ behind our back too
         return super().__getstate__()
 
     # Out: reads (R1), and denials that stay denials (R12).
@@ -285,7 +154,7 @@ class PurposeModel(BaseModel):
             return boundary.resealed(super(PurposeModel, boundary.opened(self)).copy(**options), self)
 
         def _iter(self, **options: Any) -> Any:
-            return super(PurposeModel, self if is_open(self) else _sealed(self))._iter(**options)
+            return super(PurposeModel, self if is_open(self) else sealed_model(self))._iter(**options)
 
         def __iter__(self) -> Generator[tuple[str, Any], None, None]:
             boundary = self.__purpose_boundary__
@@ -316,13 +185,6 @@ class PurposeModel(BaseModel):
         for name, computed in self.__pydantic_computed_fields__.items():
             if computed.repr:  # computing it could read, and reveal
                 yield name, getattr(self, name) if config.current.revealing else Marker("<computed>")
-
-
-def _sealed(model: Any) -> Any:
-    boundary = model.__purpose_boundary__
-    if boundary is not None:
-        boundary.seal(model)
-    return model
 
 
 def _origin(model: BaseModel) -> Any:

@@ -35,6 +35,8 @@ def redacted(
     *,
     shows_input: Callable[[Mapping[str, Any]], bool],
     secrets: Callable[[Mapping[str, Any]], Iterable[Any]],
+    whole: Callable[[], Iterable[Any]] = tuple,
+    place: Callable[[tuple[int | str, ...]], tuple[int | str, ...]] = tuple,
     from_json: bool = False,
     hide_input: bool = False,
 ) -> ValidationError:
@@ -44,19 +46,21 @@ def redacted(
         error: What pydantic raised.
         shows_input: Says of a line of ``error.errors()`` whether its input may stay: it is no tagged field's.
         secrets: Returns the values that no message may quote, of a line whose input may not be shown.
+        whole: Returns the values of the whole input that no message may quote, whatever field it is about.
+        place: Returns what may be shown of an error's location.
         from_json: Whether the input was JSON text.
         hide_input: The model's ``hide_input_in_errors``.
     """
     if config.current.revealing:
         return error
     lines = cast("list[dict[str, Any]]", error.errors(include_url=False))
-    grams: set[str] = set()
+    grams = _grams(whole())
     for line in lines:
         if not shows_input(line):
             grams |= _grams(secrets(line))
     return ValidationError.from_exception_data(
         error.title,
-        [_line(line, shows_input, grams) for line in lines],
+        [_line(line, shows_input, grams, place) for line in lines],
         input_type="json" if from_json else "python",
         hide_input=hide_input,
     )
@@ -79,7 +83,12 @@ def leaves(value: Any, depth: int = 8) -> Iterable[Any]:
         yield value
 
 
-def _line(line: dict[str, Any], shows_input: Callable[[Mapping[str, Any]], bool], grams: set[str]) -> InitErrorDetails:
+def _line(
+    line: dict[str, Any],
+    shows_input: Callable[[Mapping[str, Any]], bool],
+    grams: set[str],
+    place: Callable[[tuple[int | str, ...]], tuple[int | str, ...]],
+) -> InitErrorDetails:
     kind, context = line["type"], dict(line.get("ctx") or {})
     text: str = line["msg"]
     if kind in _RAISED:
@@ -94,7 +103,9 @@ def _line(line: dict[str, Any], shows_input: Callable[[Mapping[str, Any]], bool]
         template = line["msg"].replace("{", "{{").replace("}", "}}") if not context else line["msg"]
         safe = {key: item for key, item in context.items() if not _quotes(str(item), grams)}
         described = PydanticCustomError(kind, template, safe or None)
-    details = InitErrorDetails(type=described, loc=line["loc"], input=line["input"] if shows_input(line) else WITHHELD)
+    details = InitErrorDetails(
+        type=described, loc=place(line["loc"]), input=line["input"] if shows_input(line) else WITHHELD
+    )
     if described is kind and context:
         details["ctx"] = context
     return details

@@ -22,7 +22,7 @@ from .sealed import open_box
 from .tags import WRAP
 from .walk import TRANSPARENT, Resolve, layers
 
-__all__ = ["announce", "fast_road_fits", "plain_schema", "serialize_field", "wrap_model"]
+__all__ = ["announce", "fast_road_fits", "plain_schema", "replaced_schema", "serialize_field", "wrap_model"]
 
 _NO_MODEL: Any = object()
 _SCALARS = frozenset(
@@ -80,10 +80,8 @@ def serialize_field(field: Any, binding: Binding) -> None:
 
     def release(model: Any, value: Any = _NO_MODEL) -> Any:
         try:
-            contents = value._purposebind_contents
-            if contents[1] in scope.current_frame().granted:
-                return contents[0]
-            del contents  # a refusal's traceback shows the locals of this function (R7)
+            if value._purposebind_binding.policy in scope.current_frame().granted:
+                return value._purposebind_value
         except AttributeError:
             if value is _NO_MODEL:  # a default on its way into a JSON schema
                 value = model
@@ -135,6 +133,16 @@ def wrap_model(target: Any, boundary: Boundary, exact: bool) -> None:
     )
 
 
+def replaced_schema(cls: Any) -> str:
+    """Return what is wrong with a class that makes a schema of its own, and the ways out."""
+    return (
+        f"{cls.__name__} replaces the schema that PurposeModel makes, and its tags would protect nothing. Two ways "
+        "out:\n"
+        "  - call super().__get_pydantic_core_schema__(source, handler) in its __get_pydantic_core_schema__;\n"
+        "  - or override the method on the type of the field instead."
+    )
+
+
 def plain_schema(cls: Any) -> CoreSchema:
     """Return the complete schema of `cls` without the wrap around the model itself.
 
@@ -146,9 +154,6 @@ def plain_schema(cls: Any) -> CoreSchema:
     if top["type"] == "definition-ref":
         top = next(d for d in schema["definitions"] if d["ref"] == top["schema_ref"])
     if WRAP not in top.get("metadata", ()):
-        raise PolicyError(
-            f"{cls.__name__} replaces the schema that PurposeModel made, and its tags with it. Override "
-            "__get_pydantic_core_schema__ on the type of the field instead, or call super()."
-        )
+        raise PolicyError(replaced_schema(cls))
     plain: Any = top["schema"]
     return cast("CoreSchema", {**schema, "schema": plain}) if schema["type"] == "definitions" else plain

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import RootModel
+from pydantic import RootModel, ValidationError
 from pydantic_core import PydanticUndefined
 
-from .entry import own_validator, validate
+from .entry import incoming, own_validator, recovery, sealed
 from .model import PurposeModel
 
 __all__ = ["PurposeRootModel"]
@@ -40,10 +41,17 @@ class PurposeRootModel(PurposeModel, RootModel[_RootT], Generic[_RootT]):
                         "arguments"
                     )
                 root = data
+            way = own_validator(self.__class__).validate_python
             try:
-                validate(type(self), own_validator(type(self)).validate_python, root, {"self_instance": self})
+                result = way(incoming(self.__class__, root), self_instance=self)
+            except ValidationError as error:
+                recover = recovery(self.__class__, error, root)
+            else:
+                sealed(self.__class__, result, root)
+                return
             finally:
-                del root, data
+                del root, data  # a traceback shows the locals of this function (R7)
+            recover(functools.partial(way, self_instance=self))
 
         __init__.__pydantic_base_init__ = True
 

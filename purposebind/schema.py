@@ -24,7 +24,7 @@ from .roads import announce, fast_road_fits, serialize_field, wrap_model
 from .tags import MARK, SubjectId
 from .walk import Resolve, inside, marked, name_choices, reaches_sealed, walk
 
-__all__ = ["bind", "bind_early"]
+__all__ = ["bind", "bind_early", "declares_tags"]
 
 
 def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
@@ -49,7 +49,9 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
                 raise PolicyError(buried(cls.__name__, "an extra or computed value"))
     for field in fields.values():
         name_choices(field, resolve)
-    boundary = _boundary(cls, policies, {n for n, f in fields.items() if reaches_sealed(f, resolve)})
+    reaching = {n for n, f in fields.items() if reaches_sealed(f, resolve)}
+    keyed = {n for n in policies if any(part["type"] == "dict" for part in walk(fields[n], resolve, into_models=True))}
+    boundary = _boundary(cls, policies, reaching, frozenset(keyed))
     if boundary is None:
         return None
     bindings = boundary.bindings
@@ -69,15 +71,26 @@ def bind_early(cls: Any) -> Boundary | None:
     Raises:
         PolicyError: As for `bind`.
     """
+    return _boundary(cls, _declared(cls), set())
+
+
+def declares_tags(cls: Any) -> bool:
+    """Return whether a class has tagged fields as far as its annotations, and those it inherits, tell."""
+    return bool(_declared(cls))
+
+
+def _declared(cls: Any) -> dict[str, Policy]:
     policies = {}
     for name, info in cls.__pydantic_fields__.items():
         policy = _narrowest(cls, name, info_policies(info, f"{cls.__name__}.{name}"))
         if policy is not None:
             policies[name] = policy
-    return _boundary(cls, policies, set())
+    return policies
 
 
-def _boundary(cls: Any, policies: dict[str, Policy], reaching: set[str]) -> Boundary | None:
+def _boundary(
+    cls: Any, policies: dict[str, Policy], reaching: set[str], keyed: frozenset[str] = frozenset()
+) -> Boundary | None:
     """The boundary of a class, or None where nothing in it is tagged and nothing it holds is."""
     cls.__purpose_subject__ = _subject(cls)
     bindings = {n: Binding(f"{cls.__name__}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
@@ -91,6 +104,7 @@ def _boundary(cls: Any, policies: dict[str, Policy], reaching: set[str]) -> Boun
         derived=frozenset(n for c in cls.__mro__ for n, a in vars(c).items() if isinstance(a, cached_property)),
         shown=frozenset(k for n in cls.__pydantic_fields__.keys() - closed for k in _keys(cls, n)),
         keys={key: name for name in closed for key in _keys(cls, name)},
+        keyed=keyed,
     )
 
 

@@ -44,8 +44,12 @@ __all__ = [
     "handovers_of",
     "kill",
     "leave",
+    "note_closed",
+    "note_open",
     "noting",
     "open_frames",
+    "push",
+    "set_frame",
     "standing",
     "taken_handovers",
 ]
@@ -69,7 +73,7 @@ class ActiveSet:
     def __init__(self, purposes: frozenset[Purpose]) -> None:
         self.purposes = purposes
         self.granted: set[Any] = set()
-        self.entries: dict[tuple[Purpose, ...], Entry] = {}
+        self.entries: dict[Purpose | tuple[Purpose, ...], Entry] = {}
 
 
 class Entry:
@@ -95,7 +99,9 @@ class Frame:
         carried: Frames that `carry` made of this one, and that die with it.
     """
 
-    __slots__ = ("carried", "code", "entry", "granted", "notes", "offset", "owner", "parent")
+    # Class attributes for what few frames have: making a frame is the cost of entering a scope.
+    carried: list[Frame] | None = None
+    notes: set[Any] | None = None
 
     def __init__(self, parent: Frame | None, entry: Entry, owner: object, code: CodeType, offset: int) -> None:
         self.parent = parent
@@ -103,13 +109,12 @@ class Frame:
         self.owner = owner
         self.code = code
         self.offset = offset
-        self.carried: list[Frame] | None = None
-        if parent is None or parent.notes is None:
-            self.notes: set[Any] | None = None
-            self.granted: Any = entry.active.granted
-        else:  # inside `noting` every read must be seen, so nothing is granted in advance
-            self.notes = parent.notes
-            self.granted = UNCACHED
+        self.granted: Any = entry.active.granted
+
+    def note_in(self, notes: set[Any]) -> None:
+        """Have every read in this frame noted in `notes`: each is to be seen, so nothing is granted in advance."""
+        self.notes = notes
+        self.granted = UNCACHED
 
     @property
     def alive(self) -> bool:
@@ -138,7 +143,12 @@ OUTSIDE: Final = Frame(None, Entry((), _NOWHERE), None, (lambda: None).__code__,
 OUTSIDE.granted = UNCACHED
 
 _frame: ContextVar[Frame] = ContextVar("purposebind_frame", default=OUTSIDE)
+
+# Bound once: the compiler calls a method of an imported name the slow way.
 current_frame = _frame.get
+set_frame = _frame.set
+note_open = _open.add
+note_closed = _open.discard
 
 
 def active_purposes() -> frozenset[Purpose]:
@@ -154,10 +164,11 @@ def active_purposes() -> frozenset[Purpose]:
     return _frame.get().active
 
 
-def enter(active: ActiveSet, purposes: tuple[Purpose, ...]) -> Entry:
-    """Return what entering `purposes`, one inside the other, leads to from `active` (R4)."""
-    entry = active.entries.get(purposes)
+def enter(active: ActiveSet, entered: Purpose | tuple[Purpose, ...]) -> Entry:
+    """Return what entering a purpose, or several one inside the other, leads to from `active` (R4)."""
+    entry = active.entries.get(entered)
     if entry is None:
+        purposes = (entered,) if isinstance(entered, Purpose) else entered
         members, handovers = active.purposes, []
         for purpose in purposes:
             staying = {purpose}
@@ -170,7 +181,7 @@ def enter(active: ActiveSet, purposes: tuple[Purpose, ...]) -> Entry:
                 else:  # R4 (b): left
                     handovers.append(handover)
             members = frozenset(staying)
-        entry = active.entries.setdefault(purposes, Entry(purposes, active_set(members), tuple(handovers)))
+        entry = active.entries.setdefault(entered, Entry(purposes, active_set(members), tuple(handovers)))
     return entry
 
 
@@ -187,6 +198,15 @@ def standing(frame: Frame) -> ActiveSet:
     if frame is not living:
         frame.parent = living  # so that work that reschedules itself from scope to scope does not grow a chain
     return living.entry.active
+
+
+def push(frame: Frame) -> None:
+    """Enter `frame`: from here on it is the innermost of this context."""
+    around = frame.parent
+    if around is not None and around.notes is not None and frame.notes is None:
+        frame.note_in(around.notes)
+    _open.add(frame)
+    _frame.set(frame)
 
 
 def kill(frame: Frame) -> None:
@@ -222,8 +242,7 @@ class Step:
         self._frame = frame
 
     def __enter__(self) -> None:
-        _open.add(self._frame)
-        _frame.set(self._frame)
+        push(self._frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         leave(self._frame)
@@ -244,11 +263,13 @@ class noting:
     def __enter__(self) -> set[Any]:
         parent = _frame.get()
         frame = Frame(parent, Entry((), parent.entry.active), None, OUTSIDE.code, -1)
-        frame.notes = set()
-        frame.granted = UNCACHED if parent.granted is not DEAD else DEAD
+        notes: set[Any] = set()
+        frame.note_in(notes)
+        if parent.granted is DEAD:
+            frame.granted = DEAD
         self._step = Step(frame)
         self._step.__enter__()
-        return frame.notes
+        return notes
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._step.__exit__(kind, error, tb)

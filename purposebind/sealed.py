@@ -7,8 +7,8 @@ What this module keeps:
 - **R6** Representations never reveal and never raise.
 - **R8** What is derived from boxes is boxed with the join of their policies.
 
-The contents are one tuple, (value, policy, binding, subject), in a slot that no listing of attributes shows. A model's
-guards and serializers read it directly on their hot path; everything else goes through `admit`.
+The value stands in a slot that no listing of attributes shows. A model's guards and serializers read it directly on
+their hot path; everything else goes through `admit`.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ class Sealed(Generic[T]):
         '+46 70 123 45 67'
     """
 
-    __slots__ = ("_purposebind_contents",)
+    __slots__ = ("_purposebind_binding", "_purposebind_subject", "_purposebind_value")
 
-    _purposebind_contents: tuple[Any, Policy, Binding, Any]
+    _purposebind_binding: Binding
+    _purposebind_subject: Any
+    _purposebind_value: Any
     __pydantic_serializer__: ClassVar[SchemaSerializer]
 
     @staticmethod
@@ -67,7 +69,7 @@ class Sealed(Generic[T]):
     @property
     def policy(self) -> Policy:
         """What the value may be used for. Asking is not a read."""
-        return self._purposebind_contents[1]
+        return self._purposebind_binding.policy
 
     def open(self) -> T:
         """Return the value.
@@ -126,19 +128,19 @@ class Sealed(Generic[T]):
         for box in boxes:
             _admit(box)
         binding, subject = _joined(boxes)
-        return seal(function(*(box._purposebind_contents[0] for box in boxes)), binding, subject)
+        return seal(function(*(box._purposebind_value for box in boxes)), binding, subject)
 
     def __repr__(self) -> str:  # R6, here and in the next two
-        return repr(self._purposebind_contents[0]) if config.current.revealing else _marker(self)
+        return repr(self._purposebind_value) if config.current.revealing else _marker(self)
 
     def __str__(self) -> str:
-        return str(self._purposebind_contents[0]) if config.current.revealing else _marker(self)
+        return str(self._purposebind_value) if config.current.revealing else _marker(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self._purposebind_contents[0], spec) if config.current.revealing else _marker(self)
+        return format(self._purposebind_value, spec) if config.current.revealing else _marker(self)
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if name != "_purposebind_contents"]
+        return [name for name in object.__dir__(self) if not name.startswith("_purposebind_")]
 
     def __eq__(self, other: object) -> bool:
         return bool(open_box(self) == open_box(other))
@@ -177,11 +179,11 @@ class Sealed(Generic[T]):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Sealed[T]:
-        _, binding, subject = _facts(self)
-        return seal(copy.deepcopy(self._purposebind_contents[0], memo), binding, subject)
+        binding, subject = self._purposebind_binding, self._purposebind_subject
+        return seal(copy.deepcopy(self._purposebind_value, memo), binding, subject)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return seal, (open_box(self), *_facts(self)[1:])
+        return seal, (open_box(self), self._purposebind_binding, self._purposebind_subject)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.__reduce_ex__(2)
@@ -199,7 +201,7 @@ class Sealed(Generic[T]):
             bound, subject, problem = binding, None, None
             if type(value) is Sealed:  # moved from elsewhere: it stays as narrow as it was (R8)
                 bound, subject = _joined((value,), binding)
-                value = value._purposebind_contents[0]
+                value = value._purposebind_value
             try:
                 return seal(validate_inner(value), bound, subject)
             except ValidationError as error:
@@ -233,15 +235,17 @@ def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:
     if isinstance(value, Sealed):
         moved: Sealed[Any] = value
         binding, source = _joined((moved,), binding)
-        return seal(moved._purposebind_contents[0], binding, source if subject is None else subject)
+        return seal(moved._purposebind_value, binding, source if subject is None else subject)
     box: Sealed[R] = Sealed()
-    box._purposebind_contents = (value, binding.policy, binding, subject)
+    box._purposebind_value = value
+    box._purposebind_binding = binding
+    box._purposebind_subject = subject
     return box
 
 
 def narrowed(box: Sealed[R], other: Sealed[Any]) -> Sealed[R]:
     """Return `box` with the policy that both allow (R8)."""
-    return cast("Sealed[R]", seal(box, _facts(other)[1]))
+    return cast("Sealed[R]", seal(box, other._purposebind_binding))
 
 
 def open_box(value: Any) -> Any:
@@ -253,28 +257,22 @@ def open_box(value: Any) -> Any:
     if type(value) is not Sealed:
         return value
     _admit(value)
-    return value._purposebind_contents[0]
+    return value._purposebind_value
 
 
 def _admit(box: Sealed[Any]) -> None:
-    _, binding, subject = _facts(box)
-    admit(binding, subject)
-
-
-def _facts(box: Sealed[Any]) -> tuple[Policy, Binding, Any]:
-    """What is known of a box without opening it: all of its contents but the value."""
-    return box._purposebind_contents[1:]
+    admit(box._purposebind_binding, box._purposebind_subject)
 
 
 def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tuple[Binding, Any]:
     """The binding of what is derived from `boxes`, and whose data it is where all agree (R8)."""
-    bindings = [_facts(box)[1] for box in boxes]
+    bindings = [box._purposebind_binding for box in boxes]
     if onto is not None:
         bindings.append(onto)
     policy = bindings[0].policy
     for binding in bindings[1:]:
         policy = policy.join(binding.policy)
-    subjects = [_facts(box)[2] for box in boxes]
+    subjects = [box._purposebind_subject for box in boxes]
     subject = subjects[0] if all(other is subjects[0] for other in subjects) else None
     for binding in reversed(bindings):  # one that is as narrow already names it best
         if binding.policy is policy and len(boxes) == 1:
@@ -285,10 +283,10 @@ def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tupl
 
 
 def _marker(box: Sealed[Any]) -> str:
-    return f"<sealed: {_facts(box)[0]}>"
+    return f"<sealed: {box.policy}>"
 
 
 Sealed.__pydantic_serializer__ = SchemaSerializer(
     core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(open_box))
 )
-del Sealed.__slots__  # so that what lists slots does not list the contents
+del Sealed.__slots__  # so that what lists slots does not list the value

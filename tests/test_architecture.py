@@ -42,6 +42,7 @@ CORE = [
     "schema",
     "declaration",
     "entry",
+    "collecting",
     "model",
     "root_model",
 ]

@@ -520,6 +520,20 @@ class TestExitedWrongly:
             contextvars.copy_context().run(scope.__exit__, None, None, None)
         assert opening.run(refused, Reason.SCOPE_CLOSED)
 
+    def test_closed_in_a_context_that_holds_an_older_block_of_the_same_scope(self) -> None:
+        """A scope shared at module level would stay open for ever, because the closing context once was in it too."""
+        scope = purpose_scope(P)
+        with scope:
+            closing = contextvars.copy_context()
+        opening = contextvars.copy_context()
+        opening.run(scope.__enter__)
+        try:
+            with pytest.raises(PurposeError):
+                closing.run(scope.__exit__, None, None, None)
+            assert opening.run(refused, Reason.SCOPE_CLOSED)
+        finally:
+            opening.run(scope.__exit__, KeyError, KeyError(), None)
+
     def test_closed_in_another_thread(self) -> None:
         """As above, with a thread pool."""
         scope = purpose_scope(P)

@@ -153,10 +153,10 @@ class Scopes(RuleBasedStateMachine):
         self.contexts.append(self.contexts[place].copy())
         self.heads.append(self.heads[place])
 
-    @rule(source=names, target=names)
-    def hand_over(self, source: str, target: str) -> None:
-        self.purposes[source].may_hand_over_to(self.purposes[target], reason="Because")
-        self.handovers.add((source, target))
+    @rule(left=names, entered=names)
+    def hand_over(self, left: str, entered: str) -> None:
+        self.purposes[left].may_hand_over_to(self.purposes[entered], reason="Because")
+        self.handovers.add((left, entered))
 
     @rule(part=names)
     def make_generator(self, part: str) -> None:

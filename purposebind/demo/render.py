@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.rule import Rule
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -127,8 +126,8 @@ def _verdict(replay: Replay) -> RenderableType:
     return Group(count, end)
 
 
-def _chapter(number: int, title: str) -> RenderableType:
-    return Group(Text(), Rule(f"{number}. {title}", align="left"))
+def _chapter(number: int, title: str) -> Text:
+    return Text(f"\n{number}. {title}", style="bold underline")
 
 
 def _table(*titles: str, numbers: int = 0) -> Table:

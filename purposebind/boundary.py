@@ -15,7 +15,7 @@ sees. It is *sealed* once `Boundary.seal` has run: the boxes are in place and th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import (
     BaseModel,
@@ -143,7 +143,7 @@ class Boundary:
             problem = pending_violation(error) or self._clean(error, model, is_json=False)
         else:
             self.seal(view)
-            self._narrow(view, {n: box if n == name else b for n, b in model.__dict__.items()})
+            self.narrow(view, {n: box if n == name else b for n, b in model.__dict__.items()})
             for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
                 _set(model, slot, getattr(view, slot, None))
             _set(model, "_purposebind_values", view.__dict__)
@@ -154,7 +154,7 @@ class Boundary:
     def resealed(self, copied: Any, model: Any) -> Any:
         """Seal `copied`, which was made from an opened copy of `model`, and return it."""
         self.seal(copied)
-        self._narrow(copied, model.__dict__)
+        self.narrow(copied, model.__dict__)
         return copied
 
     def shown_as(self, name: str, value: Any) -> Any:
@@ -186,7 +186,7 @@ class Boundary:
         if theirs is not None:
             theirs.seal(result)
         if result is not value and isinstance(value, BaseModel):
-            self._narrow(result, value.__dict__)
+            self.narrow(result, value.__dict__)
         return result
 
     def recovery(
@@ -200,28 +200,11 @@ class Boundary:
         problem = pending_violation(error) or self._clean(error, value, is_json)
         boxes = self._boxes(value)
         if not boxes:
-
-            def recover(validate: Callable[[Any], Any]) -> Any:
-                raise problem
-
-            return recover
+            return _Raise(problem)
         if isinstance(value, Sealed):  # the root of a root model
-            plain = value._purposebind_value
-        else:
-            plain = {key: item._purposebind_value if key in boxes else item for key, item in value.items()}
-        return lambda validate: self._again(plain, boxes, validate)  # not a partial: its repr would show what it holds
-
-    def _again(self, plain: Any, boxes: Mapping[str, Sealed[Any]], validate: Callable[[Any], Any]) -> Any:
-        try:
-            result = self.sealed(validate(plain), plain)
-        except ValidationError as error:
-            recovery = self.recovery(error, plain)
-        else:
-            self._narrow(result, {self.keys[key]: box for key, box in boxes.items()})
-            return result
-        finally:
-            del plain
-        return recovery(validate)
+            return _Again(self, value._purposebind_value, boxes)
+        plain = {key: item._purposebind_value if key in boxes else item for key, item in value.items()}
+        return _Again(self, plain, boxes)
 
     def incoming(self, value: Any) -> Any:
         """`value` as pydantic may look into it: an instance whose ``__dict__`` it would read is opened."""
@@ -244,7 +227,7 @@ class Boundary:
             return {}
         return {key: item for key, item in value.items() if type(item) is Sealed and key in self.keys}
 
-    def _narrow(self, model: Any, source: Mapping[str, Any]) -> None:
+    def narrow(self, model: Any, source: Mapping[str, Any]) -> None:
         """Have the fields of `model` stay as narrow as the boxes in `source` that they were made of (R8)."""
         values = model.__dict__
         theirs: dict[str, Binding] = getattr(model.__purpose_boundary__, "bindings", {})
@@ -310,6 +293,40 @@ class Boundary:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return _boundary_of, (self.cls,)
+
+
+class _Raise:
+    """The recovery that raises: an error that was cleaned, or a denial."""
+
+    __slots__ = ("_problem",)
+
+    def __init__(self, problem: Exception) -> None:
+        self._problem = problem
+
+    def __call__(self, validate: Callable[[Any], Any]) -> NoReturn:
+        raise self._problem
+
+
+class _Again:
+    """The recovery that validates again what came in boxes. An object: its frame and its repr show no values (R7)."""
+
+    __slots__ = ("_boundary", "_boxes", "_plain")
+
+    def __init__(self, boundary: Boundary, plain: Any, boxes: Mapping[str, Sealed[Any]]) -> None:
+        self._boundary = boundary
+        self._plain = plain
+        self._boxes = boxes
+
+    def __call__(self, validate: Callable[[Any], Any]) -> Any:
+        boundary = self._boundary
+        try:
+            result = boundary.sealed(validate(self._plain), self._plain)
+        except ValidationError as error:
+            recovery = boundary.recovery(error, self._plain)
+        else:
+            boundary.narrow(result, {boundary.keys[key]: box for key, box in self._boxes.items()})
+            return result
+        return recovery(validate)
 
 
 def _sealer(

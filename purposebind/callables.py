@@ -12,8 +12,10 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager
-from types import CodeType
-from typing import Any, TypeAlias, TypeVar
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from .sites import outside_frame
 
 __all__ = ["Step", "wrap"]
 
@@ -21,43 +23,50 @@ Step: TypeAlias = "Callable[[CodeType], AbstractContextManager[object]]"
 _F = TypeVar("_F")
 
 
-def wrap(function: _F, step: Step) -> _F:
+def wrap(function: _F, step: Step, closing: Step | None = None) -> _F:
     """Return `function` with ``step(code)`` entered around each of its steps.
 
     Args:
         function: A function, coroutine function, generator, async generator, method, classmethod, staticmethod,
-            property, cached property, partial, or object with ``__call__``.
+            property, cached property, partial, or object with ``__call__``. A coroutine or generator that a plain
+            function returns is run in steps too.
         step: Called at each step with the code object that stands for the function; its result is entered and left.
+        closing: The same for the step in which a generator is closed; `step` without it.
 
     Raises:
         TypeError: `function` is a class, a coroutine or generator already running, or cannot be called.
     """
-    return _wrap(function, step)  # type: ignore[no-any-return]
+    return _wrap(function, _Steps(step, closing or step))  # type: ignore[no-any-return]
 
 
-def _wrap(function: Any, step: Step) -> Any:
+class _Steps(NamedTuple):
+    run: Step
+    close: Step
+
+
+def _wrap(function: Any, steps: _Steps) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(_wrap(function.__func__, step))
+        return type(function)(_wrap(function.__func__, steps))
     if isinstance(function, property):
         parts = (function.fget, function.fset, function.fdel)
-        wrapped = [part and _wrap(part, step) for part in parts]
+        wrapped = [part and _wrap(part, steps) for part in parts]
         return type(function)(wrapped[0], wrapped[1], wrapped[2], function.__doc__)
     if isinstance(function, functools.cached_property):
-        return type(function)(_wrap(function.func, step))
+        return type(function)(_wrap(function.func, steps))
     if isinstance(function, functools.partialmethod):
-        return functools.partialmethod(_wrap(function.func, step), *function.args, **function.keywords)
+        return functools.partialmethod(_wrap(function.func, steps), *function.args, **function.keywords)
     if isinstance(function, type):
         raise TypeError(f"{function.__name__} is a class; decorate the methods that read, not the class.")
-    if inspect.iscoroutine(function) or inspect.isgenerator(function) or inspect.isasyncgen(function):
+    if isinstance(function, (CoroutineType, GeneratorType, AsyncGeneratorType)):
         raise TypeError(f"{function!r} has been called already; decorate the function, not what calling it returned.")
     if not callable(function):
         raise TypeError(f"A {type(function).__name__} cannot be called, so it cannot be run in a scope.")
-    return _wrap_callable(function, step)
+    return _wrap_callable(function, steps)
 
 
-def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., Any]:
+def _wrap_callable(function: Callable[..., Any], steps: _Steps) -> Callable[..., Any]:
     inner = _body(function)
-    code: CodeType = getattr(inner, "__code__", _wrap_callable.__code__)
+    code = _code_of(inner)
 
     if inspect.isasyncgenfunction(inner):
 
@@ -69,7 +78,7 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
             items: list[Any] = []
             while True:
                 try:
-                    with step(code):
+                    with steps.run(code):
                         items.append(await (advance(given) if thrown is None else source.athrow(thrown)))
                 except StopAsyncIteration:
                     return
@@ -77,7 +86,7 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
                 try:
                     given = yield items.pop()  # not by name: what was yielded is the consumer's to keep or drop
                 except GeneratorExit:
-                    with step(code):
+                    with steps.close(code):
                         await source.aclose()
                     raise
                 except BaseException as error:
@@ -95,7 +104,7 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
             items: list[Any] = []
             while True:
                 try:
-                    with step(code):
+                    with steps.run(code):
                         items.append(source.send(given) if thrown is None else source.throw(thrown))
                 except StopIteration as stop:
                     return stop.value
@@ -103,8 +112,8 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
                 try:
                     given = yield items.pop()
                 except GeneratorExit:
-                    with step(code):
-                        result = source.close()  # a value, from Python 3.13 on
+                    with steps.close(code):
+                        result: Any = source.close()  # a value, from Python 3.13 on
                     if result is not None:
                         return result
                     raise
@@ -117,17 +126,53 @@ def _wrap_callable(function: Callable[..., Any], step: Step) -> Callable[..., An
 
         @functools.wraps(function)
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            with step(code):
+            with steps.run(code):
                 return await function(*args, **kwargs)
 
         return coroutine
 
     @functools.wraps(function)
     def plain(*args: Any, **kwargs: Any) -> Any:
-        with step(code):
-            return function(*args, **kwargs)
+        with steps.run(code):
+            result = function(*args, **kwargs)
+        return _in_steps(result, steps, code) if type(result) in _UNSTARTED else result
 
     return plain
+
+
+_UNSTARTED = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
+
+
+def _in_steps(started: Any, steps: _Steps, code: CodeType) -> Any:
+    """What a plain function returned and will run later: its body is to run in the steps, not outside of them."""
+    if isinstance(started, CoroutineType):
+
+        async def coroutine() -> Any:
+            with steps.run(code):
+                return await started
+
+        return coroutine()
+    if isinstance(started, GeneratorType):
+
+        def generator() -> Generator[Any, Any, Any]:
+            return (yield from started)
+
+        return _wrap_callable(generator, steps)()
+
+    async def async_generator() -> AsyncGenerator[Any, Any]:
+        async for item in started:
+            yield item
+
+    return _wrap_callable(async_generator, steps)()
+
+
+def _code_of(inner: Any) -> CodeType:
+    """The code object that stands for a function; for one that has none, where it was decorated."""
+    code = getattr(inspect.unwrap(inner), "__code__", None)
+    if code is None:
+        frame = outside_frame(sys._getframe())
+        code = frame.f_code if frame is not None else _code_of.__code__
+    return code
 
 
 def _unobserved(source: AsyncGenerator[Any, Any]) -> Callable[[Any], Awaitable[Any]]:

@@ -146,7 +146,7 @@ def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: A
     }
     kind = NoActivePurpose if decision.reason is Reason.NO_SCOPE else PurposeViolation
     mode = binding.mode or config.current.mode
-    if kind is NoActivePurpose and config.current.unscoped == "observe":
+    if kind is NoActivePurpose and binding.mode is None and config.current.unscoped == "observe":
         mode = "observe"
     violation = kind(**facts)
     _tell(
@@ -163,7 +163,10 @@ def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: A
     )
     if mode == "enforce":
         _here.pending = (kind, facts)
-        raise violation
+        try:
+            raise violation
+        finally:  # else the error, its traceback and this frame would hold one another, and the caller's values
+            del violation, reader
     _warn_once(violation)  # R11: the one difference
 
 

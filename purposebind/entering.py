@@ -159,7 +159,7 @@ class purpose_scope:
             node = node.parent
         if node is not None:  # ours, and dead: it was closed elsewhere, or by hand; nothing of it stays here
             leave(node)
-        opened = [frame for frame in open_frames() if frame.owner is self] if node is None else []
+        opened = [frame for frame in open_frames() if frame.owner is self]
         for frame in opened:  # which of them was left cannot be known: none may outlive its block
             kill(frame)
         if not raising:  # the error on its way says more than ours would
@@ -195,6 +195,8 @@ def carry(function: _F) -> _F:
     if origin is OUTSIDE:
         return function
     handovers = handovers_of(origin)
+    if origin.carried is None:
+        origin.carried = []
 
     def step(code: CodeType) -> Step:
         here = current_frame()
@@ -216,8 +218,7 @@ class _CarriedStep(Step):
         super().__enter__()
         origin = self._frame.owner
         assert isinstance(origin, Frame)
-        if origin.carried is None:
-            origin.carried = []
+        assert origin.carried is not None
         origin.carried.append(self._frame)
         if not origin.alive:  # after the append: a block left in between has either seen the frame or is seen here
             kill(self._frame)

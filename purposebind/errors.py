@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["NoActivePurpose", "PolicyError", "PurposeError", "PurposeViolation", "Reason"]
 
 
+_FACTS = ("field", "reason", "allowed", "never", "active", "sites", "culprits", "site", "detail")
+
+
 class Reason(Enum):
     """Why a read was refused."""
 
@@ -117,22 +120,28 @@ class PurposeViolation(PurposeError):
         owner = f"  - change the tag on {self.field}, together with whoever owns the data."
         if not self.allowed:
             return ["Ways out:", owner]
-        wanted = self.allowed[0]
-        lines = [
-            "Ways out:",
-            f"  - do this read outside {_names(self.culprits)}, in a scope of its own:",
-            f"      with purpose_scope(Purpose.find({wanted.name!r})): ...",
-        ]
-        if self.reason is Reason.NOT_ALLOWED:
-            left = self.culprits[0].name
+        wanted = self.allowed[0].name
+        others = [p for p in self.culprits if not any(p.includes(allowed) for allowed in self.allowed)]
+        lines = ["Ways out:"]
+        if self.reason is Reason.NOT_ALLOWED and len(others) < len(self.culprits):
+            narrower = next(a for a in self.allowed for p in self.culprits if p.includes(a)).name
+            lines.append(
+                f"  - narrow the scope to what is allowed: with purpose_scope(Purpose.find({narrower!r})): ..."
+            )
+        if others or self.reason is Reason.NEVER:
+            lines += [
+                f"  - do this read outside {_names(others or self.culprits)}, in a scope of its own:",
+                f"      with purpose_scope(Purpose.find({wanted!r})): ...",
+            ]
+        for left in others if self.reason is Reason.NOT_ALLOWED else ():
             lines += [
                 f"  - if {left} work rightly becomes {wanted} work here, declare the handover:",
-                f"      Purpose.find({left!r}).may_hand_over_to(Purpose.find({wanted.name!r}), reason=...)",
+                f"      Purpose.find({left.name!r}).may_hand_over_to(Purpose.find({wanted!r}), reason=...)",
             ]
         return [*lines, owner]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), {name: value for name, value in vars(self).items() if name != "__notes__"})
+        return _restore, (type(self), vars(self).copy())
 
 
 class NoActivePurpose(PurposeViolation):
@@ -177,4 +186,7 @@ def _names(purposes: Sequence[Purpose]) -> str:
 
 
 def _restore(cls: type[PurposeViolation], state: dict[str, Any]) -> PurposeViolation:
-    return cls(**state)
+    facts = {name: state.pop(name) for name in _FACTS}
+    violation = cls(**facts)
+    vars(violation).update(state)  # notes, and what others added
+    return violation

@@ -57,12 +57,12 @@ class FieldGuard:
         if self.deprecation is not None:
             warnings.warn(self.deprecation, DeprecationWarning, stacklevel=3)
         try:
-            value = model.__dict__[self.name]
+            kind = type(model.__dict__[self.name])  # not the value: a refusal's traceback shows our locals (R7)
         except KeyError:
             raise AttributeError(self.name) from None  # and pydantic's __getattr__ words it
-        if type(value) is not Sealed and not is_open(model):  # absence, or put there behind our back
+        if kind is not Sealed and not is_open(model):  # absence, or put there behind our back
             admit(self.binding, subject_of(model))
-        return open_box(value)
+        return open_box(model.__dict__[self.name])
 
 
 def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> FieldGuard:

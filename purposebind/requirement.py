@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -62,7 +63,7 @@ class requires_purpose:
 
     def __call__(self, function: _F) -> _F:
         check = _Check(Binding(f"{_name(function)}()", self._tag.policy))
-        return wrap(function, lambda code: check)
+        return wrap(function, lambda code: check, closing=lambda code: nullcontext())  # closing hands out nothing
 
     def __repr__(self) -> str:
         return repr(self._tag).replace("AllowedFor", "requires_purpose", 1)

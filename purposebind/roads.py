@@ -12,14 +12,14 @@ from typing import Any, cast
 
 from pydantic_core import CoreSchema, core_schema
 
-from . import config, scope
+from . import scope
 from .boundary import Boundary
-from .enforcement import Binding, admit
+from .enforcement import Binding
 from .errors import PolicyError
-from .guards import is_open, subject_of
+from .guards import bound, is_open, subject_of
 from .policy import Policy
 from .sealed import open_box
-from .tags import WRAP
+from .tags import WRAP, purposes_in_schema
 from .walk import TRANSPARENT, Resolve, layers
 
 __all__ = ["announce", "fast_road_fits", "plain_schema", "replaced_schema", "serialize_field", "wrap_model"]
@@ -85,8 +85,8 @@ def serialize_field(field: Any, binding: Binding) -> None:
         except AttributeError:
             if value is _NO_MODEL:  # a default on its way into a JSON schema
                 value = model
-            elif value is not None and not is_open(model):  # put there behind our back
-                admit(binding, subject_of(model))
+            elif not is_open(model):  # put there behind our back
+                value = bound(value, binding, subject_of(model))
         return open_box(value)
 
     field["schema"] = {
@@ -100,19 +100,10 @@ def serialize_field(field: Any, binding: Binding) -> None:
 def announce(holder: Any, policy: Policy) -> None:
     """Have the JSON schema of a tagged property say what it is for."""
 
-    def with_purposes(schema: CoreSchema, handler: Any) -> Any:
-        described = handler(schema)
-        if config.current.revealing:
-            return described
-        purposes = {"x-purposes": [p.name for p in sorted(policy.allowed)]}
-        if policy.never:
-            purposes["x-purposes-never"] = [p.name for p in sorted(policy.never)]
-        return {**described, **purposes}
-
     metadata = holder["metadata"] = dict(holder.get("metadata") or {})
     metadata["pydantic_js_annotation_functions"] = [
         *metadata.get("pydantic_js_annotation_functions", ()),
-        with_purposes,
+        purposes_in_schema(policy),
     ]
 
 

@@ -102,6 +102,7 @@ class Frame:
     # Class attributes for what few frames have: making a frame is the cost of entering a scope.
     carried: list[Frame] | None = None
     notes: set[Any] | None = None
+    places: tuple[tuple[Purpose, Site], ...] = ()  # where frames were entered that were left out of order
 
     def __init__(self, parent: Frame | None, entry: Entry, owner: object, code: CodeType, offset: int) -> None:
         self.parent = parent
@@ -228,6 +229,7 @@ def leave(frame: Frame) -> bool:
         if node.parent is frame:  # left out of order: what was entered inside it stays, on what was around it
             node.parent = frame.parent
             node.entry = Entry(node.entry.purposes, node.entry.active, frame.entry.handovers + node.entry.handovers)
+            node.places = (*frame.places, *((p, frame.site) for p in frame.entry.purposes), *node.places)
             return True
         node = node.parent
     return False
@@ -284,6 +286,7 @@ def entered(frame: Frame) -> list[tuple[Purpose, Site]]:
         chain.append(node)
         node = node.parent
     for link in reversed(chain):
+        places.update(link.places)
         if isinstance(link.owner, Frame):
             places.update(entered(link.owner))
         places.update((purpose, link.site) for purpose in link.entry.purposes)

@@ -24,7 +24,7 @@ from . import config
 from .enforcement import Binding, admit
 from .policy import Policy
 from .redaction import leaves, redacted
-from .tags import WRAP, AllowedFor, claim_policy, field_label
+from .tags import WRAP, AllowedFor, claim_policy, field_label, purposes_in_schema
 
 __all__ = ["Sealed", "narrowed", "open_box", "seal"]
 
@@ -66,10 +66,13 @@ class Sealed(Generic[T]):
             raise TypeError("Sealed.of(value, AllowedFor(...)) takes a tag")
         return seal(value, Binding("Sealed", tag.policy))
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Sealed has no subclasses: what looks for a box would take one for something open")
+
     @property
     def policy(self) -> Policy:
         """What the value may be used for. Asking is not a read."""
-        return self._purposebind_binding.policy
+        return _binding(self).policy
 
     def open(self) -> T:
         """Return the value.
@@ -219,7 +222,7 @@ class Sealed(Generic[T]):
         return core_schema.no_info_wrap_validator_function(
             validate,
             schema,
-            metadata={WRAP: True},
+            metadata={WRAP: True, "pydantic_js_annotation_functions": [purposes_in_schema(binding.policy)]},
             serialization=core_schema.plain_serializer_function_ser_schema(serialize, return_schema=schema),
         )
 
@@ -261,7 +264,14 @@ def open_box(value: Any) -> Any:
 
 
 def _admit(box: Sealed[Any]) -> None:
-    admit(box._purposebind_binding, box._purposebind_subject)
+    admit(_binding(box), box._purposebind_subject)
+
+
+def _binding(box: Sealed[Any]) -> Binding:
+    try:
+        return box._purposebind_binding
+    except AttributeError:
+        raise TypeError("An empty box: make one with Sealed.of(value, AllowedFor(...))") from None
 
 
 def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tuple[Binding, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 __all__ = ["Site", "caller", "outside_frame"]
 
+_passed_over: dict[str, bool] = {}
 _CORE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -89,7 +90,11 @@ def outside_frame(frame: FrameType | None) -> FrameType | None:
     """Return the nearest frame at or above `frame` that belongs neither to this package's core nor to pydantic."""
     while frame is not None:
         file = frame.f_code.co_filename
-        if not (os.path.dirname(file) == _CORE or f"{os.sep}pydantic{os.sep}" in file):
+        passed_over = _passed_over.get(file)
+        if passed_over is None:
+            passed_over = os.path.dirname(file) == _CORE or f"{os.sep}pydantic{os.sep}" in file
+            _passed_over[file] = passed_over
+        if not passed_over:
             return frame
         frame = frame.f_back
     return None

@@ -10,17 +10,19 @@ What this module keeps:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, cast
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from . import config
 from .errors import PolicyError
 from .policy import Policy
 from .purpose import Purpose, require_purposes
 
-__all__ = ["MARK", "WRAP", "AllowedFor", "SubjectId", "claim_policy", "field_label"]
+__all__ = ["MARK", "WRAP", "AllowedFor", "SubjectId", "claim_policy", "field_label", "purposes_in_schema"]
 
 MARK = "purposebind_policy"
 """The key under which a schema's metadata holds the policy of the tag around it, until its model has taken note."""
@@ -125,6 +127,21 @@ class SubjectId:
     """
 
     __slots__ = ()
+
+
+def purposes_in_schema(policy: Policy) -> Callable[[CoreSchema, GetJsonSchemaHandler], JsonSchemaValue]:
+    """Return what has the JSON schema of a tagged value say what the value is for."""
+
+    def with_purposes(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        if config.current.revealing:
+            return described
+        purposes = {"x-purposes": [p.name for p in sorted(policy.allowed)]}
+        if policy.never:
+            purposes["x-purposes-never"] = [p.name for p in sorted(policy.never)]
+        return {**described, **purposes}
+
+    return with_purposes
 
 
 class _Claim:

@@ -9,6 +9,7 @@ import json
 import pickle
 import traceback
 import types
+import warnings
 from collections.abc import Iterator
 from typing import Annotated, Any, Generic, Literal, Optional, TypeVar, Union
 
@@ -37,7 +38,7 @@ from pydantic.functional_validators import ValidateAs
 from pydantic_core import MISSING, PydanticSerializationError
 from typing_extensions import TypeAliasType
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeModel, PurposeRootModel, Sealed, purpose_scope
+from purposebind import AllowedFor, NoActivePurpose, PurposeModel, PurposeRootModel, Sealed, configure, purpose_scope
 
 T = TypeVar("T")
 TAG = AllowedFor(TWO_FACTOR)
@@ -770,3 +771,99 @@ def test_recorded_traceback_of_the_exact_road_holds_nothing() -> None:
             road()
         report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
         assert SECRET not in "".join(report.format())
+
+
+def test_excluded_fields_are_dumped_without_a_read() -> None:
+    """A model whose tagged fields are never written out could not be written out at all."""
+
+    class Thing(PurposeModel):
+        handle: str = "ada"
+        phone: Annotated[str, TAG, Field(exclude=True)]
+
+    class WithList(Thing):
+        codes: Annotated[list[str], TAG, Field(exclude=True)] = []  # noqa: RUF012
+
+    told: list[Any] = []
+    with configure(on_violation=told.append):
+        for thing in (Thing(phone=SECRET), WithList(phone=SECRET, codes=[SECRET])):
+            assert thing.model_dump() == thing.model_dump(serialize_as_any=True) == {"handle": "ada"}
+            assert json.loads(thing.model_dump_json()) == {"handle": "ada"}
+            assert TypeAdapter(list[type(thing)]).dump_python([thing]) == [{"handle": "ada"}]  # type: ignore[misc]
+    assert told == []
+
+
+@pytest.mark.parametrize("given", [SECRET, "+4670"])
+def test_exclude_if_sees_the_value_and_is_a_read(given: str) -> None:
+    """Whether a field is left out tells something about it (R1); and the condition would be handed a box (R10)."""
+
+    class Thing(PurposeModel):
+        phone: Annotated[str, TAG, Field(exclude_if=lambda value: value == SECRET)]
+
+    thing = Thing(phone=given)
+    with pytest.raises(NoActivePurpose):
+        thing.model_dump()
+    with purpose_scope(TWO_FACTOR):
+        assert thing.model_dump() == ({} if given == SECRET else {"phone": given})
+
+
+def test_initialising_again_validates_plain_values() -> None:
+    """Calling ``__init__`` on a finished model, as some ORMs do, would show its validators boxes or denials (R10)."""
+
+    class Thing(PurposeModel):
+        phone: Phone
+
+        @model_validator(mode="after")
+        def _check(self) -> Any:
+            assert self.phone
+            return self
+
+    thing = Thing(phone="first")
+    thing.__init__(phone=SECRET)  # type: ignore[misc]
+    assert SECRET not in repr(vars(thing))
+    with purpose_scope(TWO_FACTOR):
+        assert thing.phone == SECRET
+
+
+def test_a_cached_property_that_makes_a_box_keeps_it() -> None:
+    """The first use would be given a box, the second what is in it."""
+
+    class Thing(PurposeModel):
+        phone: Phone
+
+        @functools.cached_property
+        def last(self) -> Sealed[str]:
+            box: Sealed[str] = vars(self)["phone"]
+            return box.map(lambda phone: phone[-4:])
+
+    thing = Thing(phone=SECRET)
+    with purpose_scope(TWO_FACTOR):
+        first, second = thing.last, thing.last
+    assert type(first) is type(second) is Sealed
+    assert SECRET[-4:] not in repr(thing) + repr(vars(thing))
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["scalars", "with a list"])
+def test_serialization_warnings_do_not_hold_the_value(lists: bool) -> None:
+    """A value of the wrong type would be written into the log as pydantic's warning about it (R7)."""
+
+    class Thing(PurposeModel):
+        pin: Annotated[int, TAG]
+
+    class WithList(Thing):
+        codes: Annotated[list[int], TAG] = []  # noqa: RUF012
+
+    thing = (WithList if lists else Thing).model_construct(pin=SECRET)
+    with warnings.catch_warnings(record=True) as caught, purpose_scope(TWO_FACTOR):
+        warnings.simplefilter("always")
+        assert thing.model_dump() == {"pin": SECRET, **({"codes": []} if lists else {})}
+        thing.model_dump_json()
+        with pytest.raises(PydanticSerializationError) as refused:
+            thing.model_dump(warnings="error")
+    assert caught, "pydantic warns no longer: then neither need we"
+    assert SECRET not in "".join(str(warning.message) for warning in caught) + str(refused.value)
+
+
+def test_half_made_models_have_a_repr() -> None:
+    """A traceback with locals would fail while a model is being made (R6)."""
+    for cls in (Node, PurposeRootModel[Phone], PurposeRootModel[str]):
+        assert repr(cls.__new__(cls)).endswith(")")

@@ -9,7 +9,7 @@ The table has a line for each road: its name, and a function that takes a fresh 
 - *refused* roads raise an error of Python's own in every scope, as for any object that is no string.
 
 Roads that start at somebody else's entry point (`WRAPPED`) may raise that library's error around the denial.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -190,6 +190,7 @@ ORIGINS: dict[str, Callable[[], Any]] = {
     "assigned": changed(lambda a: setattr(a, "phone", SECRET)),
     "object.__setattr__": changed(lambda a: object.__setattr__(a, "phone", SECRET)),
     "__setstate__ with raw values": restored,
+    "initialised again": changed(lambda a: a.__init__(**FACTS)),
     "unpickled": unpickled,
 }
 # The value stands raw in `__dict__`, put there behind the library's back: `vars` shows it, no other road may.
@@ -469,6 +470,13 @@ def holding(holder: Any) -> Any:
     return holder.model_dump()
 
 
+# Newer versions of pydantic can be told to dump an instance by its own class.
+POLYMORPHIC: dict[str, Any] = (
+    {"polymorphic_serialization": True}
+    if "polymorphic_serialization" in inspect.signature(BaseModel.model_dump).parameters
+    else {"serialize_as_any": True}
+)
+
 # Roads that start at somebody else's entry point.
 WRAPPED: dict[str, Callable[[Any], Any]] = {
     "pydantic_core.to_json": lambda a: pydantic_core.to_json(a),
@@ -516,6 +524,8 @@ WRAPPED: dict[str, Callable[[Any], Any]] = {
         serialize_as_any=True,
         warnings=False,
     ),
+    "polymorphic parent": lambda a: BaseHolder(item=a).model_dump(**POLYMORPHIC),
+    "polymorphic parent dump_json": lambda a: BaseHolder(item=a).model_dump_json(**POLYMORPHIC),
     "RootModel[Any] parent": lambda a: Rooted(a).model_dump(),
     "RootModel[Any] parent dump_json": lambda a: Rooted([a]).model_dump_json(),
     "RootModel[list] parent": lambda a: RootModel[list[Account]]([as_(Account, a)]).model_dump(),
@@ -1162,6 +1172,14 @@ def everything(value: Any, seen: set[int] | None = None) -> str:
     return "\n".join(parts)
 
 
+def safe_repr(value: Any) -> str:
+    """As `traceback` shows locals: something half made may have no repr yet."""
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(error).__name__}>"
+
+
 def leaks(error: BaseException | None) -> str:
     """Where `error`, what is chained to it and the locals of our own frames hold the secret; "" if nowhere."""
     seen: set[int] = set()
@@ -1180,13 +1198,13 @@ def leaks(error: BaseException | None) -> str:
             parts["inputs"] = [repr(item) if isinstance(item, BaseModel) else item for item in inputs]
             with suppress(ValueError):  # the input is the model itself, and json() would read it
                 parts["json()"] = error.json()
-        summary = traceback.TracebackException.from_exception(error, capture_locals=True)
-        for line in summary.stack:
-            if line.filename.startswith(OWN_FILES):
-                ours = {
-                    name: text for name, text in (line.locals or {}).items() if name != "other"
-                }  # the caller gave it
-                parts[f"{os.path.basename(line.filename)}:{line.lineno} {line.name}"] = ours
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            code = frame.f_code
+            if code.co_filename.startswith(OWN_FILES):
+                ours = [
+                    safe_repr(local) for name, local in frame.f_locals.items() if name != "other"
+                ]  # the caller's own
+                parts[f"{os.path.basename(code.co_filename)}:{line} {code.co_name}"] = ours
         found += [f"{type(error).__name__} {name}" for name, part in parts.items() if SECRET in everything(part)]
     return "; ".join(found)
 

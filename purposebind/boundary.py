@@ -30,11 +30,16 @@ from . import config
 from .enforcement import Binding, admit, pending_violation
 from .guards import bound, is_open, subject_of
 from .redaction import WITHHELD, leaves, redacted
+from .scope import current_frame
 from .sealed import Sealed, narrowed, seal
 
 __all__ = ["Boundary", "Marker"]
 
 _set = object.__setattr__
+_SLOTS = tuple(
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 _AS_IT_IS = frozenset((type(None), type(MISSING), Sealed))  # absence stays bare (R1)
 
 
@@ -84,6 +89,7 @@ class Boundary:
         self.shown = shown
         self.keys = dict(keys)
         self.keyed = keyed
+        self._excludes = any(field.exclude for field in cls.__pydantic_fields__.values())
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
@@ -102,11 +108,12 @@ class Boundary:
             value = values.get(name)
             if value is not None and value is not MISSING and (read is None or read(name, value)):
                 values[name] = value._purposebind_value if type(value) is Sealed else value
-        _set(view, "__dict__", values)
-        _set(view, "__pydantic_fields_set__", model.__pydantic_fields_set__)
+        set_values, set_fields_set, set_extra, set_private = _SLOTS
+        set_values(view, values)
+        set_fields_set(view, model.__pydantic_fields_set__)
         if not self.cls.__pydantic_root_model__:
-            _set(view, "__pydantic_extra__", model.__pydantic_extra__)
-            _set(view, "__pydantic_private__", getattr(model, "__pydantic_private__", None))
+            set_extra(view, model.__pydantic_extra__)
+            set_private(view, getattr(model, "__pydantic_private__", None))
         return view
 
     def admit_all(self, model: Any) -> None:
@@ -115,13 +122,18 @@ class Boundary:
         Raises:
             PurposeViolation: One of them may not be read here.
         """
+        granted = current_frame().granted
         values = model.__dict__
-        for name, binding in self.bindings.items():
-            value = values.get(name)
-            if type(value) is Sealed:
-                admit(value._purposebind_binding, value._purposebind_subject)
-            elif value is not None and value is not MISSING:
-                admit(binding, subject_of(model))
+        for name in self.bindings:
+            box = values.get(name)
+            if type(box) is Sealed:
+                if box._purposebind_binding.policy not in granted:
+                    admit(box._purposebind_binding, box._purposebind_subject)
+            elif box is not None and box is not MISSING:
+                box = values = None  # put there behind our back; not to be seen in a refusal's traceback (R7)
+                self.seal(model)
+                self.admit_all(model)
+                return
 
     def assign(self, model: Any, name: str, value: Any, assign: Callable[[str, Any], None]) -> None:
         """Set an attribute of a sealed `model` by pydantic's `assign`, and seal what was set.
@@ -134,7 +146,9 @@ class Boundary:
         try:
             if not self._validates_assignment or name not in self.cls.__pydantic_fields__:
                 assign(name, value)
-                if name in self.bindings:
+                if name == "__dict__":
+                    self.seal(model)
+                elif name in self.bindings:
                     model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject_of(model))
                 return
             view = self.opened(model)
@@ -268,7 +282,10 @@ class Boundary:
         theirs: Boundary | None = getattr(model, "__purpose_boundary__", None)
         if theirs is None or is_open(model):
             return handler(model)
-        return handler(theirs.opened(model, theirs._reading(model, info)))
+        if theirs._excludes or info.include is not None or info.exclude is not None or info.exclude_unset:
+            return handler(theirs.opened(model, theirs._reading(model, info)))
+        theirs.admit_all(model)
+        return handler(theirs.opened(model))
 
     def _reading(self, model: Any, info: SerializationInfo) -> Callable[[str, Any], bool]:
         include, exclude = (None, None) if self.cls.__pydantic_root_model__ else (info.include, info.exclude)

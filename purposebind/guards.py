@@ -74,7 +74,7 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
             if box._purposebind_binding.policy in current_frame().granted:
                 return box._purposebind_value
         except (AttributeError, KeyError):
-            pass
+            box = None  # a refusal's traceback shows the locals of this function (R7)
         return self.read(model)
 
     def get_deprecated(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
@@ -112,13 +112,14 @@ class DerivedProperty(cached_property[Any]):
         if model is None:
             return self
         name, values = self.attrname, model.__dict__
+        label = f"{type(model).__name__}.{name}"
         if name in values:
-            return open_box(values[name])
+            value: Any = values[name]  # a box is ours to open, or what the property itself made
+            return open_box(value) if type(value) is Sealed and value._purposebind_binding.field == label else value
         with noting() as policies:
             value = self.func(model)
         if policies and type(value) is not Sealed:
-            binding = Binding(f"{type(model).__name__}.{name}", reduce(Policy.join, policies))
-            values[name] = seal(value, binding, subject_of(model))
+            values[name] = seal(value, Binding(label, reduce(Policy.join, policies)), subject_of(model))
         else:
             values[name] = value
         return value

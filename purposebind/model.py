@@ -8,10 +8,12 @@ happens at the boundary is in `purposebind.boundary`; how a class gets one, in `
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator, Mapping
+import warnings
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic.version import VERSION
 from pydantic_core import CoreSchema, PydanticSerializationError
 from typing_extensions import Self
 
@@ -35,18 +37,45 @@ if TYPE_CHECKING:
 __all__ = ["PurposeModel"]
 
 
-def _redenied(method: Any) -> Any:
-    """Wrap one of pydantic's ways out, so that a denial inside it leaves as a denial (R12)."""
+_WARNINGS = "Pydantic serializer warnings:"
+_SKIPS_FIELD_SERIALIZERS = tuple(int(part) for part in VERSION.split(".")[:2]) < (2, 13)
+
+
+def _way_out(method: Any, plainly: Callable[[Any], Any]) -> Any:
+    """Wrap one of pydantic's ways out: a denial leaves as a denial (R12), a warning without the value it is about (R7).
+
+    Args:
+        method: ``model_dump`` or ``model_dump_json`` of `BaseModel`.
+        plainly: What it comes to without arguments, with a warning raised as an error.
+    """
 
     @functools.wraps(method)
     def way_out(self: Any, *args: Any, **kwargs: Any) -> Any:
+        quiet = self.__purpose_boundary__ is not None and not config.current.revealing
+        wanted = kwargs.get("warnings", True)
+        if quiet:
+            if kwargs.get("serialize_as_any") and _SKIPS_FIELD_SERIALIZERS:
+                sealed_model(self)  # what was put into __dict__ behind our back
+            if wanted is not False and wanted != "none":
+                kwargs["warnings"] = "error"
         try:
-            return method(self, *args, **kwargs)
+            return (
+                plainly(self)
+                if quiet and not args and len(kwargs) == 1 and wanted is True
+                else method(self, *args, **kwargs)
+            )
         except PydanticSerializationError as error:
             denial = pending_violation(error)
-            if denial is None:
+            if denial is None and not (quiet and _WARNINGS in str(error)):
                 raise
-        raise denial
+        if denial is not None:
+            raise denial
+        message = f"{_WARNINGS} values of {type(self).__name__} are not of their fields' types"
+        if wanted == "error":
+            raise PydanticSerializationError(message)
+        warnings.warn(message, stacklevel=2)
+        kwargs["warnings"] = "none"
+        return method(self, *args, **kwargs)
 
     return way_out
 
@@ -144,8 +173,14 @@ class PurposeModel(Collecting):
     # Out: reads (R1), and denials that stay denials (R12).
 
     if not TYPE_CHECKING:
-        model_dump = _redenied(BaseModel.model_dump)
-        model_dump_json = _redenied(BaseModel.model_dump_json)
+        model_dump = _way_out(
+            BaseModel.model_dump,
+            lambda model: model.__pydantic_serializer__.to_python(model, warnings="error"),
+        )
+        model_dump_json = _way_out(
+            BaseModel.model_dump_json,
+            lambda model: model.__pydantic_serializer__.to_json(model, warnings="error").decode(),
+        )
 
         def copy(self, **options: Any) -> Self:
             boundary = self.__purpose_boundary__
@@ -158,6 +193,8 @@ class PurposeModel(Collecting):
 
         def __iter__(self) -> Generator[tuple[str, Any], None, None]:
             boundary = self.__purpose_boundary__
+            if boundary is not None and not is_open(self):
+                boundary.seal(self)  # what was put there behind our back too
             for name, value in super().__iter__():
                 if boundary is not None and name in boundary.bindings:
                     yield name, getattr(self, name)

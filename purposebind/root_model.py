@@ -57,5 +57,5 @@ class PurposeRootModel(PurposeModel, RootModel[_RootT], Generic[_RootT]):
 
         def __repr_args__(self) -> Any:
             boundary = self.__purpose_boundary__
-            value = self.__dict__["root"]
+            value = self.__dict__.get("root")  # absent where validation failed half way
             yield "root", value if boundary is None else boundary.shown_as("root", value)

@@ -806,24 +806,6 @@ def test_exclude_if_sees_the_value_and_is_a_read(given: str) -> None:
         assert thing.model_dump() == ({} if given == SECRET else {"phone": given})
 
 
-def test_initialising_again_validates_plain_values() -> None:
-    """Calling ``__init__`` on a finished model, as some ORMs do, would show its validators boxes or denials (R10)."""
-
-    class Thing(PurposeModel):
-        phone: Phone
-
-        @model_validator(mode="after")
-        def _check(self) -> Any:
-            assert self.phone
-            return self
-
-    thing = Thing(phone="first")
-    thing.__init__(phone=SECRET)  # type: ignore[misc]
-    assert SECRET not in repr(vars(thing))
-    with purpose_scope(TWO_FACTOR):
-        assert thing.phone == SECRET
-
-
 def test_a_cached_property_that_makes_a_box_keeps_it() -> None:
     """The first use would be given a box, the second what is in it."""
 

@@ -197,7 +197,7 @@ ORIGINS: dict[str, Callable[[], Any]] = {
 RAW: dict[str, Callable[[], Any]] = {
     "raw in __dict__": changed(lambda a: a.__dict__.__setitem__("phone", SECRET)),
     "raw by vars().update": changed(lambda a: vars(a).update(phone=SECRET)),
-    "raw by a new __dict__": changed(lambda a: object.__setattr__(a, "__dict__", dict(FACTS))),
+    "raw by a new __dict__": changed(lambda a: setattr(a, "__dict__", dict(FACTS))),
 }
 
 
@@ -1606,7 +1606,6 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "adapter from JSON": lambda: TypeAdapter(Short).validate_json(BAD_JSON),
     "adapter of a list": lambda: TypeAdapter(list[Short]).validate_python([BAD]),
     "adapter of a dict": lambda: TypeAdapter(dict[str, Short]).validate_json(json.dumps({"k": BAD})),
-    "adapter of a union": lambda: TypeAdapter(Union[int, Short]).validate_python(BAD),  # noqa: UP007
     "adapter of an optional": lambda: TypeAdapter(Optional[Short]).validate_python(BAD),  # noqa: UP045
     "discriminated union": lambda: TypeAdapter(Pet).validate_python({"kind": "cat", "phone": SECRET}),
     "discriminated union from JSON": lambda: TypeAdapter(Pet).validate_json(

@@ -31,28 +31,16 @@ from .enforcement import Binding, admit, pending_violation
 from .guards import bound, is_open, subject_of
 from .redaction import WITHHELD, leaves, redacted
 from .scope import current_frame
-from .sealed import Sealed, narrowed, seal
+from .sealed import Marker, Sealed, narrowed
+from .sealing import sealer
 
-__all__ = ["Boundary", "Marker"]
+__all__ = ["Boundary"]
 
 _set = object.__setattr__
 _SLOTS = tuple(
     vars(BaseModel)[name].__set__
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
-_AS_IT_IS = frozenset((type(None), type(MISSING), Sealed))  # absence stays bare (R1)
-
-
-class Marker:
-    """Stands in a representation for what it must not show."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
 
 
 class Boundary:
@@ -93,7 +81,7 @@ class Boundary:
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
-        self.seal = _sealer(cls, self.bindings, subject, derived)
+        self.seal = sealer(cls, self.bindings, subject, derived)
 
     def opened(self, model: Any, read: Callable[[str, Any], bool] | None = None) -> Any:
         """Return a copy of `model` with plain values, for a validator or serializer of pydantic's to work on.
@@ -182,14 +170,16 @@ class Boundary:
     def validate(self, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         """The wrap around the model's schema, for parents, adapters and frameworks."""
         try:
-            result = handler(value if type(value) is dict else self.incoming(value))
+            if type(value) is dict:
+                result = handler(value)
+                if type(result) is self.cls:
+                    self.seal(result)
+                    return result
+            else:
+                result = handler(self.incoming(value))
+            return self.sealed(result, value)
         except ValidationError as error:
             recovery = self.recovery(error, value)
-        else:
-            if type(result) is self.cls and type(value) is dict:
-                self.seal(result)
-                return result
-            return self.sealed(result, value)
         finally:
             del value  # a traceback shows the locals of this function (R7)
         return recovery(handler)
@@ -206,7 +196,7 @@ class Boundary:
     def recovery(
         self, error: ValidationError, value: Any, is_json: bool = False
     ) -> Callable[[Callable[[Any], Any]], Any]:
-        """Return what to do about `error`, to be called where it is handled no more: nothing is to be chained to it (R7).
+        """Return what to do about `error`, to be called where it is handled no more, so that nothing is chained to it.
 
         Called with the validator, it validates again if `value` held sealed values, which are then as narrow
         afterwards as they were (R8); or else it raises the error, cleaned, or the denial that pydantic wrapped (R12).
@@ -344,44 +334,6 @@ class _Again:
             boundary.narrow(result, {boundary.keys[key]: box for key, box in self._boxes.items()})
             return result
         return recovery(validate)
-
-
-def _sealer(
-    cls: Any, bindings: Mapping[str, Binding], subject_field: str | None, derived: frozenset[str]
-) -> Callable[[Any], None]:
-    """Return the function that seals an instance: the hot path in."""
-    fields = tuple(bindings.items())
-    subject_binding = bindings.get(subject_field) if subject_field is not None else None
-    say_so = cls._purposebind_values.__set__
-    new_box: Callable[[], Sealed[Any]] = Sealed
-    as_it_is = _AS_IT_IS
-
-    def seal_model(model: Any) -> None:
-        values = model.__dict__
-        subject = None
-        if subject_field is not None:
-            subject = values.get(subject_field)
-            if subject_binding is not None and subject is not None and type(subject) is not Sealed:
-                subject = values[subject_field] = bound(subject, subject_binding, None)  # before it goes into others
-        for name, binding in fields:
-            if name not in values:
-                continue
-            value = values[name]
-            if type(value) in as_it_is:
-                if type(value) is Sealed and value._purposebind_binding is not binding:  # moved from elsewhere
-                    values[name] = seal(value, binding, subject)
-                continue
-            values[name] = box = new_box()
-            box._purposebind_value = value
-            box._purposebind_binding = binding
-            box._purposebind_subject = subject
-        if derived:
-            for name in derived & values.keys():  # a validator computed it from plain values: again, and noted
-                if type(values[name]) is not Sealed:
-                    del values[name]
-        say_so(model, values)
-
-    return seal_model
 
 
 def _boundary_of(cls: Any) -> Boundary:

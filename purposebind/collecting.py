@@ -85,8 +85,8 @@ class Collecting(BaseModel):
             else:
                 if own and validated is self:
                     boundary.seal(self)
-                else:
-                    sealed(cls, validated, data)
+                    return
+                sealed(cls, validated, data)
             finally:
                 del data  # a traceback shows the locals of this function (R7)
             if recover is not None:

@@ -8,7 +8,6 @@ happens at the boundary is in `purposebind.boundary`; how a class gets one, in `
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError
 from typing_extensions import Self
 
 from . import config
-from .boundary import Boundary, Marker
+from .boundary import Boundary
 from .collecting import Collecting, put_boundary, put_guards, sealed_model
 from .declaration import check_declaration
 from .enforcement import pending_violation
@@ -27,7 +26,7 @@ from .errors import PolicyError
 from .guards import DerivedProperty, is_open
 from .roads import replaced_schema
 from .schema import bind, declares_tags
-from .sealed import open_box
+from .sealed import Marker, open_box
 from .tags import WRAP
 
 if TYPE_CHECKING:
@@ -42,40 +41,26 @@ _SKIPS_FIELD_SERIALIZERS = tuple(int(part) for part in VERSION.split(".")[:2]) <
 
 
 def _way_out(method: Any, plainly: Callable[[Any], Any]) -> Any:
-    """Wrap one of pydantic's ways out: a denial leaves as a denial (R12), a warning without the value it is about (R7).
+    """Wrap one of pydantic's ways out, so that a denial inside it leaves as a denial (R12).
 
     Args:
         method: ``model_dump`` or ``model_dump_json`` of `BaseModel`.
-        plainly: What it comes to without arguments, with a warning raised as an error.
+        plainly: What it comes to without arguments.
     """
 
     @functools.wraps(method)
     def way_out(self: Any, *args: Any, **kwargs: Any) -> Any:
-        quiet = self.__purpose_boundary__ is not None and not config.current.revealing
-        wanted = kwargs.get("warnings", True)
-        if quiet:
-            if kwargs.get("serialize_as_any") and _SKIPS_FIELD_SERIALIZERS:
-                sealed_model(self)  # what was put into __dict__ behind our back
-            if wanted is not False and wanted != "none":
-                kwargs["warnings"] = "error"
+        if _SKIPS_FIELD_SERIALIZERS and kwargs.get("serialize_as_any") and not is_open(self):
+            sealed_model(self)  # what was put into __dict__ behind our back
         try:
-            return (
-                plainly(self)
-                if quiet and not args and len(kwargs) == 1 and wanted is True
-                else method(self, *args, **kwargs)
-            )
+            return method(self, *args, **kwargs) if args or kwargs else plainly(self)
         except PydanticSerializationError as error:
-            denial = pending_violation(error)
-            if denial is None and not (quiet and _WARNINGS in str(error)):
+            problem: Exception | None = pending_violation(error)
+            if problem is None and _WARNINGS in str(error) and self.__purpose_boundary__ is not None:
+                problem = PydanticSerializationError(f"{_WARNINGS} a value is not of its field's type")  # R7: not which
+            if problem is None or config.current.revealing:
                 raise
-        if denial is not None:
-            raise denial
-        message = f"{_WARNINGS} values of {type(self).__name__} are not of their fields' types"
-        if wanted == "error":
-            raise PydanticSerializationError(message)
-        warnings.warn(message, stacklevel=2)
-        kwargs["warnings"] = "none"
-        return method(self, *args, **kwargs)
+        raise problem
 
     return way_out
 
@@ -175,11 +160,11 @@ class PurposeModel(Collecting):
     if not TYPE_CHECKING:
         model_dump = _way_out(
             BaseModel.model_dump,
-            lambda model: model.__pydantic_serializer__.to_python(model, warnings="error"),
+            lambda model: model.__pydantic_serializer__.to_python(model),
         )
         model_dump_json = _way_out(
             BaseModel.model_dump_json,
-            lambda model: model.__pydantic_serializer__.to_json(model, warnings="error").decode(),
+            lambda model: model.__pydantic_serializer__.to_json(model).decode(),
         )
 
         def copy(self, **options: Any) -> Self:

@@ -26,7 +26,7 @@ from .policy import Policy
 from .redaction import leaves, redacted
 from .tags import WRAP, AllowedFor, claim_policy, field_label, purposes_in_schema
 
-__all__ = ["Sealed", "narrowed", "open_box", "seal"]
+__all__ = ["Marker", "Sealed", "narrowed", "open_box", "seal"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -225,6 +225,18 @@ class Sealed(Generic[T]):
             metadata={WRAP: True, "pydantic_js_annotation_functions": [purposes_in_schema(binding.policy)]},
             serialization=core_schema.plain_serializer_function_ser_schema(serialize, return_schema=schema),
         )
+
+
+class Marker:
+    """Stands in a representation for what it must not show."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import os.path
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator

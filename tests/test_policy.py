@@ -142,7 +142,7 @@ class TestNormalForm:
     def test_it_is_idempotent_and_interned(self, policy: Policy) -> None:
         """Two equal policies would be two objects: grants for one would not count for the other."""
         assert Policy(policy.allowed, policy.never) is policy
-        assert Policy(reversed(sorted(policy.allowed)), list(policy.never)) is policy
+        assert Policy(sorted(policy.allowed, reverse=True), list(policy.never)) is policy
         assert copy.copy(policy) is policy
         assert copy.deepcopy(policy) is policy
         assert pickle.loads(pickle.dumps(policy)) is policy
@@ -178,7 +178,7 @@ class TestNormalForm:
 class TestJoin:
     @given(policies, policies, scopes)
     def test_it_allows_exactly_what_both_allow(self, one: Policy, other: Policy, active: frozenset[Purpose]) -> None:
-        """A value derived from two fields would be open where one of them is not, or closed where both are open (R8)."""
+        """A value derived from two fields would be open where one is not, or closed where both are open (R8)."""
         both = decide(one, active).allowed and decide(other, active).allowed
         assert decide(one.join(other), active).allowed is both
 

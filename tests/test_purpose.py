@@ -201,7 +201,7 @@ class TestHashAndOrder:
     def test_hash_and_equality(self) -> None:
         """A purpose could not be found again in a set or a dict, and policies would never match."""
         assert {ROOT: 1}[Purpose.find("purp_root")] == 1
-        assert ROOT == Purpose("purp_root", "Keep accounts safe")
+        assert Purpose("purp_root", "Keep accounts safe") == ROOT
         assert ROOT != CHILD
         assert ROOT != "purp_root"
         assert hash(ROOT) == hash(Purpose.find("purp_root"))
@@ -213,10 +213,10 @@ class TestHashAndOrder:
         assert [p.name for p in sorted(shuffled)] == sorted(p.name for p in shuffled)
         assert ROOT < CHILD
         assert ROOT <= CHILD
-        assert ROOT <= Purpose.find("purp_root")
+        assert Purpose.find("purp_root") >= ROOT
         assert CHILD > ROOT
         assert CHILD >= ROOT
-        assert not ROOT < Purpose.find("purp_root")
+        assert not Purpose.find("purp_root") > ROOT
         assert not CHILD < ROOT
         assert not ROOT > CHILD
         assert not ROOT >= CHILD

@@ -316,7 +316,7 @@ class TestGenerators:
             inside.append(active_purposes())
 
         for n in numbers():
-            outside.append((n, active_purposes()))
+            outside.append((n, active_purposes()))  # noqa: PERF401
         assert inside == [IN_P] * 4
         assert outside == [(0, NOTHING), (1, NOTHING), (2, NOTHING)]
 
@@ -383,7 +383,7 @@ class TestGenerators:
 
         seen = []
         for item in outer():
-            seen.append((item, active_purposes()))
+            seen.append((item, active_purposes()))  # noqa: PERF401
         assert seen == [(IN_P, NOTHING), ({P, Q}, NOTHING), ({P, Q}, NOTHING), (IN_P, NOTHING)]
 
     def test_falsy_values_are_sent_and_yielded(self) -> None:
@@ -584,7 +584,7 @@ class TestGenerators:
             yield active_purposes()
             yield active_purposes()
 
-        pairs = list(zip(one(), two()))
+        pairs = list(zip(one(), two(), strict=False))
         assert pairs == [(IN_P, {Q}), (IN_P, {Q})]
 
     def test_wrapped_iterables_are_driven_lazily(self) -> None:
@@ -636,7 +636,7 @@ class TestAsyncGenerators:
 
         async def main() -> None:
             async for n in numbers():
-                outside.append((n, active_purposes()))
+                outside.append((n, active_purposes()))  # noqa: PERF401
             assert active_purposes() == NOTHING
 
         asyncio.run(main())

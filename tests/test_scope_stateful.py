@@ -25,7 +25,6 @@ from purposebind import (
 )
 from purposebind.scope import OUTSIDE, _frame
 
-
 _number = count()
 PARTS = ("a", "a.b", "a.b.c", "a.d", "e", "e.f", "g")
 
@@ -198,7 +197,7 @@ class Scopes(RuleBasedStateMachine):
 
     @invariant()
     def agree(self) -> None:
-        for context, head in zip(self.contexts, self.heads):
+        for context, head in zip(self.contexts, self.heads, strict=False):
             assert self.seen(context.run(active_purposes)) == active_in(head)
             for allowed, never, box in self.boxes:
                 try:

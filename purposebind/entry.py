@@ -41,7 +41,8 @@ def own_validator(cls: Any) -> Any:
     if boundary.validator is None and cls.__pydantic_complete__:
         wrapped = cls.__pydantic_validator__
         # Not a SchemaValidator where a plugin of pydantic's watches: it is to see what is sealed and cleaned already.
-        boundary.validator = _plain_validator(cls) if isinstance(wrapped, SchemaValidator) else wrapped
+        plain = plain_schema(cls) if isinstance(wrapped, SchemaValidator) else None
+        boundary.validator = wrapped if plain is None else _plain_validator(plain)
     return boundary.validator or cls.__pydantic_validator__
 
 
@@ -75,9 +76,8 @@ def recovery(cls: Any, error: ValidationError, value: Any, is_json: bool = False
     return raise_it
 
 
-def _plain_validator(cls: Any) -> SchemaValidator:
-    schema = plain_schema(cls)
-    layer: Any = schema["schema"] if schema["type"] == "definitions" else schema
+def _plain_validator(schema: Any) -> SchemaValidator:
+    layer = schema["schema"] if schema["type"] == "definitions" else schema
     while layer["type"] != "model":
         layer = layer["schema"]
     return SchemaValidator(schema, layer.get("config"))

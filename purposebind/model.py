@@ -56,13 +56,45 @@ def _way_out(method: Any, plainly: Callable[[Any], Any]) -> Any:
             return method(self, *args, **kwargs) if args or kwargs else plainly(self)
         except PydanticSerializationError as error:
             problem: Exception | None = pending_violation(error)
-            if problem is None and _WARNINGS in str(error) and self.__purpose_boundary__ is not None:
+            withholds = self.__purpose_boundary__ is not None and not config.current.revealing
+            if problem is None and withholds and _WARNINGS in str(error):
                 problem = PydanticSerializationError(f"{_WARNINGS} a value is not of its field's type")  # R7: not which
-            if problem is None or config.current.revealing:
+            if problem is None:
                 raise
         raise problem
 
     return way_out
+
+
+def _bound_schema(cls: Any, schema: CoreSchema, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Put the boundary of `cls` into the definition of its model, wherever in `schema` that is."""
+    target: Any = schema
+    while target["type"] != "model":
+        if target["type"] == "definition-ref":
+            target = handler.resolve_ref_schema(target)
+        if WRAP in target.get("metadata", ()):
+            return schema
+        if target["type"] == "model" or _is_definition(target):
+            break
+        if "schema" not in target:  # not a model's schema at all; what that means for tags is said on completion
+            return schema
+        target = target["schema"]
+    put_boundary(cls, bind(cls, target, handler.resolve_ref_schema))
+    return schema
+
+
+def _is_definition(schema: Any) -> bool:
+    return "ref" in schema
+
+
+def _binding_hook(own_hook: Any) -> Any:
+    function = getattr(own_hook, "__func__", own_hook)
+
+    @functools.wraps(function)
+    def hook(cls: Any, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        return _bound_schema(cls, function(cls, source, handler), handler)
+
+    return classmethod(hook)
 
 
 class PurposeModel(Collecting):
@@ -105,6 +137,9 @@ class PurposeModel(Collecting):
 
         def __init_subclass__(cls, *, purpose_mode: config.Mode | None = None, **kwargs: Any) -> None:
             cls.__purpose_boundary__ = None
+            own_hook = cls.__dict__.get("__get_pydantic_core_schema__")
+            if own_hook is not None:  # it may not call super(), and is to protect all the same (R9)
+                cls.__get_pydantic_core_schema__ = _binding_hook(own_hook)
             if purpose_mode is not None:
                 cls.__purpose_mode__ = config.check_mode(purpose_mode, "purpose_mode")
             super().__init_subclass__(**kwargs)
@@ -119,11 +154,7 @@ class PurposeModel(Collecting):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
-        schema = handler(cls)
-        target = handler.resolve_ref_schema(schema)
-        if WRAP not in target.get("metadata", ()):
-            put_boundary(cls, bind(cls, target, handler.resolve_ref_schema))
-        return schema
+        return _bound_schema(cls, handler(cls), handler)
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:

@@ -15,7 +15,6 @@ from pydantic_core import CoreSchema, core_schema
 from . import scope
 from .boundary import Boundary
 from .enforcement import Binding
-from .errors import PolicyError
 from .guards import bound, is_open, subject_of
 from .policy import Policy
 from .sealed import open_box
@@ -129,22 +128,18 @@ def replaced_schema(cls: Any) -> str:
     return (
         f"{cls.__name__} replaces the schema that PurposeModel makes, and its tags would protect nothing. Two ways "
         "out:\n"
-        "  - call super().__get_pydantic_core_schema__(source, handler) in its __get_pydantic_core_schema__;\n"
+        "  - return handler(source), or something around it, from its __get_pydantic_core_schema__;\n"
         "  - or override the method on the type of the field instead."
     )
 
 
-def plain_schema(cls: Any) -> CoreSchema:
-    """Return the complete schema of `cls` without the wrap around the model itself.
-
-    Raises:
-        PolicyError: The wrap is gone: something replaced the schema that the class made for itself.
-    """
+def plain_schema(cls: Any) -> CoreSchema | None:
+    """Return the complete schema of `cls` without the wrap around the model; None where something is around that."""
     schema: Any = cls.__pydantic_core_schema__
     top = schema["schema"] if schema["type"] == "definitions" else schema
     if top["type"] == "definition-ref":
         top = next(d for d in schema["definitions"] if d["ref"] == top["schema_ref"])
     if WRAP not in top.get("metadata", ()):
-        raise PolicyError(replaced_schema(cls))
+        return None
     plain: Any = top["schema"]
     return cast("CoreSchema", {**schema, "schema": plain}) if schema["type"] == "definitions" else plain

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import pytest
 from purposes import SECRET, TWO_FACTOR
-from pydantic import ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError, field_validator
+from pydantic_core import core_schema
 
-from purposebind import AllowedFor, PolicyError, PurposeModel
+from purposebind import AllowedFor, NoActivePurpose, PolicyError, PurposeModel, purpose_scope
 
 TAG = AllowedFor(TWO_FACTOR)
 
@@ -72,30 +73,22 @@ def test_our_frames_hold_no_input_whatever_a_validator_raises() -> None:
     assert SECRET not in "".join(str(frame.locals) for frame in ours)
 
 
-def test_a_class_that_replaces_the_schema_is_refused() -> None:
-    """Overriding the schema hook without super() would leave the tags without effect, and nobody would know (R9)."""
-    with pytest.raises(PolicyError, match=r"super\(\).__get_pydantic_core_schema__"):
+def test_a_class_with_a_schema_hook_of_its_own_is_protected() -> None:
+    """Overriding the hook without super() would leave the tags without effect, and nobody would know (R9)."""
 
-        class Overriding(PurposeModel):
-            phone: Annotated[str, TAG]
-
-            @classmethod
-            def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-                return handler(source)
-
-    class Tagged(PurposeModel):
+    class Overriding(PurposeModel):
         phone: Annotated[str, TAG]
 
-    with pytest.raises(PolicyError, match="Two ways out"):
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            return handler(source)
 
-        class Heir(Tagged):
-            @classmethod
-            def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-                return handler(source)
+    class Around(PurposeModel):
+        phone: Annotated[str, TAG]
 
-
-def test_a_class_that_calls_super_is_not_refused() -> None:
-    """The way out that the error names would not be one (R9)."""
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            return core_schema.no_info_after_validator_function(lambda model: model, handler(source))
 
     class Calling(PurposeModel):
         phone: Annotated[str, TAG]
@@ -104,4 +97,33 @@ def test_a_class_that_calls_super_is_not_refused() -> None:
         def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
             return super().__get_pydantic_core_schema__(source, handler)
 
-    assert SECRET not in repr(Calling(phone=SECRET))
+    class Heir(Overriding):
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            return handler(source)
+
+    for cls in (Overriding, Around, Calling, Heir):
+        for model in (
+            cls(phone=SECRET),
+            cls.model_validate({"phone": SECRET}),
+            TypeAdapter(cls).validate_python({"phone": SECRET}),
+        ):
+            assert SECRET not in repr(model) + repr(vars(model))
+            with pytest.raises(NoActivePurpose):
+                _ = model.phone
+            with pytest.raises(NoActivePurpose):
+                model.model_dump()
+            with purpose_scope(TWO_FACTOR):
+                assert model.phone == model.model_dump()["phone"] == SECRET
+
+
+def test_a_class_that_replaces_the_schema_is_refused() -> None:
+    """A schema without the model would leave the tags without effect (R9)."""
+    with pytest.raises(PolicyError, match="Two ways out"):
+
+        class Replacing(PurposeModel):
+            phone: Annotated[str, TAG]
+
+            @classmethod
+            def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+                return core_schema.any_schema()

@@ -268,7 +268,7 @@ class Boundary:
         return leaves(value)
 
     def serialize(self, model: Any, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        """Serialize a view of `model` whose fields that are written out were opened: the exact road, for any field."""
+        """Serialize a view of `model`, opened where it is written out: the exact road, right for any field."""
         theirs: Boundary | None = getattr(model, "__purpose_boundary__", None)
         if theirs is None or is_open(model):
             return handler(model)

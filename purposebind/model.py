@@ -37,6 +37,7 @@ __all__ = ["PurposeModel"]
 
 
 _WARNINGS = "Pydantic serializer warnings:"
+_IN_OUR_FUNCTION = f"Error calling function `{Boundary.serialize.__name__}`: "
 _SKIPS_FIELD_SERIALIZERS = tuple(int(part) for part in VERSION.split(".")[:2]) < (2, 13)
 
 
@@ -59,6 +60,8 @@ def _way_out(method: Any, plainly: Callable[[Any], Any]) -> Any:
             withholds = self.__purpose_boundary__ is not None and not config.current.revealing
             if problem is None and withholds and _WARNINGS in str(error):
                 problem = PydanticSerializationError(f"{_WARNINGS} a value is not of its field's type")  # R7: not which
+            if problem is None and str(error).startswith(_IN_OUR_FUNCTION) and isinstance(error.__cause__, Exception):
+                problem = error.__cause__  # pydantic's own, or the user's, as it was before it passed through ours
             if problem is None:
                 raise
         raise problem

@@ -1,0 +1,110 @@
+"""What mutation testing found unproved in `purposebind.enforcement`; see docs/mutation.md."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+from typing import Any
+
+import pytest
+from purposes import ADVERTISING, SECRET, TWO_FACTOR
+
+from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, purpose_scope
+from purposebind.enforcement import Binding
+from purposebind.errors import Reason
+from purposebind.scope import current_frame, noting
+
+
+def box(value: str = SECRET) -> Sealed[str]:
+    return Sealed.of(value, AllowedFor(TWO_FACTOR))
+
+
+def read() -> Any:
+    reads: list[Any] = []
+    with configure(on_read=reads.append), purpose_scope(TWO_FACTOR):
+        box().open()
+    (only,) = reads
+    return only
+
+
+def denial() -> Any:
+    told: list[Any] = []
+    with configure(on_violation=told.append), pytest.raises(NoActivePurpose):
+        box().open()
+    (only,) = told
+    return only
+
+
+@pytest.mark.parametrize("record", [lambda: Binding("Account.phone", box().policy), denial, read])
+def test_records_cannot_be_changed(record: Any) -> None:
+    """A hook could change what the hooks after it, and the ledger, are told of a read; a tag could be widened (R8)."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record().field = "Account.other"
+
+
+def test_a_recorded_read_shows_field_and_purposes_alone() -> None:
+    """A log of reads would show whose data was read, and the scopes' internals (R6)."""
+    shown = repr(read())
+    assert "Sealed" in shown
+    assert "subject" not in shown
+    assert "frame" not in shown
+
+
+def test_a_refused_read_is_not_recorded_as_let_through() -> None:
+    """In observe mode the record of processing would count the same access as rightful and as a violation (R11)."""
+    reads: list[Any] = []
+    told: list[Any] = []
+    with configure(mode="observe", on_read=reads.append, on_violation=told.append), purpose_scope(ADVERTISING):
+        assert box().open() == SECRET
+    assert len(told) == 1
+    assert reads == []
+
+
+def test_a_recorder_set_in_an_open_scope_sees_the_next_read() -> None:
+    """Reads that were granted before a recorder was set would stay unrecorded until the process ends."""
+    reads: list[Any] = []
+    with purpose_scope(TWO_FACTOR):
+        box().open()
+        with configure(on_read=reads.append):
+            box().open()
+    assert len(reads) == 1
+
+
+def test_a_grant_is_remembered() -> None:
+    """Each read of an allowed field would be decided anew, at several times the cost."""
+    with purpose_scope(TWO_FACTOR):
+        box().open()
+        assert box().policy in current_frame().granted
+
+
+def test_no_grant_is_remembered_while_reads_are_recorded() -> None:
+    """The second read of a field would go unrecorded."""
+    reads: list[Any] = []
+    with configure(on_read=reads.append), purpose_scope(TWO_FACTOR):
+        box().open()
+        box().open()
+    assert len(reads) == 2
+
+
+def test_a_read_is_noted_although_others_were_granted() -> None:
+    """A computed field would fail, or come out untagged, after an unrelated read in the same scope (R8)."""
+    other = Sealed.of("Ada", AllowedFor(TWO_FACTOR, ADVERTISING))
+    with purpose_scope(TWO_FACTOR):
+        other.open()
+        with noting() as policies:
+            assert box().open() == SECRET
+        assert policies == {box().policy}
+
+
+def test_a_closed_scope_is_named_where_reads_are_noted() -> None:
+    """The error of a computed field would name no scope: the reader could not find the block that had closed (R12)."""
+    with purpose_scope(TWO_FACTOR):
+        context = contextvars.copy_context()
+
+    def noted_read() -> None:
+        with noting():
+            box().open()
+
+    with pytest.raises(PurposeViolation, match=rf"the scope of {TWO_FACTOR.name}, entered at ") as caught:
+        context.run(noted_read)
+    assert caught.value.reason is Reason.SCOPE_CLOSED

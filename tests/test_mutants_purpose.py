@@ -1,0 +1,47 @@
+"""What mutation testing found unproved in `purposebind.purpose`; see docs/mutation.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from purposebind import Purpose, active_purposes, purpose_scope
+
+ORDERS = Purpose("mut_orders", "Take the order")
+SHIPPING = Purpose("mut_shipping", "Bring the parcel")
+GIFTS = Purpose("mut_gifts", "Wrap it")
+
+
+def test_the_reason_of_a_handover_is_named() -> None:
+    """A reviewer who looks for ``reason=`` would miss the handovers whose reason was passed by position (R4)."""
+    may_hand_over_to: Any = ORDERS.may_hand_over_to
+    with pytest.raises(TypeError):
+        may_hand_over_to(GIFTS, "Some are presents")
+    assert ORDERS.handover_to(GIFTS) is None
+
+
+def test_a_handover_is_the_same_when_its_reason_reads_the_same() -> None:
+    """A module imported under two names, or reloaded, would fail to declare its handover again (R4)."""
+    words = ["A parcel", "needs a ribbon"]
+    first = GIFTS.may_hand_over_to(SHIPPING, reason=" ".join(words))
+    assert GIFTS.may_hand_over_to(SHIPPING, reason=" ".join(words)) is first
+
+
+def test_a_handover_holds_from_its_declaration_on() -> None:
+    """A scope entered once before the declaration would keep refusing the handover until the process ends (R4)."""
+    picking = Purpose("mut_picking", "Fetch it from the shelf")
+    packing = Purpose("mut_packing", "Put it into a box")
+    with purpose_scope(picking), purpose_scope(packing):
+        assert active_purposes() == {picking, packing}
+    picking.may_hand_over_to(packing, reason="What was fetched is packed")
+    with purpose_scope(picking), purpose_scope(packing):
+        assert active_purposes() == {packing}
+
+
+def test_a_purpose_is_not_before_or_after_itself() -> None:
+    """Sorting and bisecting purposes by ``<=`` and ``>=`` would lose the ones that are equal."""
+    assert ORDERS <= ORDERS
+    assert ORDERS >= ORDERS
+    assert not ORDERS < ORDERS
+    assert not ORDERS > ORDERS

@@ -15,7 +15,7 @@ sees. It is *sealed* once `Boundary.seal` has run: the boxes are in place and th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,7 @@ from pydantic_core import MISSING, SchemaValidator, from_json
 from . import config
 from .enforcement import Binding, admit, pending_violation
 from .guards import bound, is_open, subject_of
+from .recovering import Again, Raise
 from .redaction import WITHHELD, leaves, redacted
 from .scope import current_frame
 from .sealed import Marker, Sealed, narrowed
@@ -204,11 +205,11 @@ class Boundary:
         problem = pending_violation(error) or self._clean(error, value, is_json)
         boxes = self._boxes(value)
         if not boxes:
-            return _Raise(problem)
+            return Raise(problem)
         if isinstance(value, Sealed):  # the root of a root model
-            return _Again(self, value._purposebind_value, boxes)
+            return Again(self, value._purposebind_value, boxes)
         plain = {key: item._purposebind_value if key in boxes else item for key, item in value.items()}
-        return _Again(self, plain, boxes)
+        return Again(self, plain, boxes)
 
     def incoming(self, value: Any) -> Any:
         """`value` as pydantic may look into it: an instance whose ``__dict__`` it would read is opened."""
@@ -300,40 +301,6 @@ class Boundary:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return _boundary_of, (self.cls,)
-
-
-class _Raise:
-    """The recovery that raises: an error that was cleaned, or a denial."""
-
-    __slots__ = ("_problem",)
-
-    def __init__(self, problem: Exception) -> None:
-        self._problem = problem
-
-    def __call__(self, validate: Callable[[Any], Any]) -> NoReturn:
-        raise self._problem
-
-
-class _Again:
-    """The recovery that validates again what came in boxes. An object: its frame and its repr show no values (R7)."""
-
-    __slots__ = ("_boundary", "_boxes", "_plain")
-
-    def __init__(self, boundary: Boundary, plain: Any, boxes: Mapping[str, Sealed[Any]]) -> None:
-        self._boundary = boundary
-        self._plain = plain
-        self._boxes = boxes
-
-    def __call__(self, validate: Callable[[Any], Any]) -> Any:
-        boundary = self._boundary
-        try:
-            result = boundary.sealed(validate(self._plain), self._plain)
-        except ValidationError as error:
-            recovery = boundary.recovery(error, self._plain)
-        else:
-            boundary.narrow(result, {boundary.keys[key]: box for key, box in self._boxes.items()})
-            return result
-        return recovery(validate)
 
 
 def _boundary_of(cls: Any) -> Boundary:

@@ -38,6 +38,7 @@ CORE = [
     "walk",
     "guards",
     "sealing",
+    "recovering",
     "boundary",
     "roads",
     "schema",

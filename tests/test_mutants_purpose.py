@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from purposebind import Purpose, active_purposes, purpose_scope
+from purposebind import PolicyError, Purpose, active_purposes, purpose_scope
 
 ORDERS = Purpose("mut_orders", "Take the order")
 SHIPPING = Purpose("mut_shipping", "Bring the parcel")
@@ -26,6 +26,15 @@ def test_a_handover_is_the_same_when_its_reason_reads_the_same() -> None:
     words = ["A parcel", "needs a ribbon"]
     first = GIFTS.may_hand_over_to(SHIPPING, reason=" ".join(words))
     assert GIFTS.may_hand_over_to(SHIPPING, reason=" ".join(words)) is first
+
+
+@pytest.mark.parametrize("other", ["A birthday", "Zebras like stripes"])
+def test_a_handover_has_one_reason(other: str) -> None:
+    """A second reason would be dropped without a word, and a reviewer would read the first alone (R4)."""
+    wrapping = Purpose("mut_wrapping", "Choose the paper")
+    GIFTS.may_hand_over_to(wrapping, reason="Paper for the gift")
+    with pytest.raises(PolicyError, match="for another reason: 'Paper for the gift'"):
+        GIFTS.may_hand_over_to(wrapping, reason=other)
 
 
 def test_a_handover_holds_from_its_declaration_on() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from purposes import ADVERTISING, SECRET, TWO_FACTOR
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, purpose_scope
-from purposebind.enforcement import Binding
+from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, enforcement, purpose_scope
+from purposebind.enforcement import Binding, admit, private_subject
 from purposebind.errors import Reason
 from purposebind.scope import current_frame, noting
 
@@ -40,6 +40,28 @@ def test_records_cannot_be_changed(record: Any) -> None:
     """A hook could change what the hooks after it, and the ledger, are told of a read; a tag could be widened (R8)."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         record().field = "Account.other"
+
+
+def test_a_denial_shows_neither_subject_nor_error() -> None:
+    """A hook that logs its denial would log whose data was read (R6)."""
+    shown = repr(denial())
+    assert "Sealed" in shown
+    assert "subject" not in shown
+    assert "violation" not in shown
+
+
+def test_the_site_is_the_nearest_frame_outside_the_library() -> None:
+    """The error would point at the caller of the code that reads, where an integration asks without a frame between."""
+    with pytest.raises(NoActivePurpose) as caught:
+        admit(Binding("Account.phone", box().policy))
+    assert caught.value.site is not None
+    assert caught.value.site.function.endswith("test_the_site_is_the_nearest_frame_outside_the_library")
+
+
+def test_digests_of_subjects_are_long_enough() -> None:
+    """Two people would count as one in a report of those affected, or a digest could be tried out and undone (R7)."""
+    assert len(private_subject(box()).removeprefix("sealed:")) * 4 >= 128
+    assert len(enforcement._DIGEST_KEY) * 8 >= 256
 
 
 def test_a_recorded_read_shows_field_and_purposes_alone() -> None:
@@ -107,4 +129,13 @@ def test_a_closed_scope_is_named_where_reads_are_noted() -> None:
 
     with pytest.raises(PurposeViolation, match=rf"the scope of {TWO_FACTOR.name}, entered at ") as caught:
         context.run(noted_read)
+    assert caught.value.reason is Reason.SCOPE_CLOSED
+
+
+def test_a_closed_scope_inside_noted_reads_is_named() -> None:
+    """The error of a callback that a computed field left behind would say that no scope was ever opened (R12)."""
+    with noting(), purpose_scope(TWO_FACTOR):
+        context = contextvars.copy_context()
+    with pytest.raises(PurposeViolation, match=rf"the scope of {TWO_FACTOR.name}, entered at ") as caught:
+        context.run(box().open)
     assert caught.value.reason is Reason.SCOPE_CLOSED

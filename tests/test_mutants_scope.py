@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any
 
-from purposebind import AllowedFor, Purpose, Sealed, active_purposes, configure, purpose_scope
-from purposebind.scope import DEAD, OUTSIDE, Entry, Frame, current_frame, leave
+import pytest
+
+from purposebind import AllowedFor, NoActivePurpose, Purpose, Sealed, active_purposes, configure, purpose_scope
+from purposebind.scope import DEAD, OUTSIDE, Entry, Frame, current_frame, leave, noting, push
 
 REPAIRS = Purpose("mut_repairs", "Mend what was sent in")
 BOX = Sealed.of("+46 70 123 45 67", AllowedFor(REPAIRS))
@@ -22,7 +25,7 @@ def test_a_decorated_function_shares_what_was_granted() -> None:
     assert BOX.policy in read()
 
 
-def test_a_frame_of_another_context_is_closed_and_nothing_else() -> None:
+def test_leaving_says_whether_the_frame_was_in_force_here() -> None:
     """Closing a scope that was opened in another context would pass for closing one here (R5)."""
     with purpose_scope(REPAIRS):
         here = current_frame()
@@ -31,6 +34,13 @@ def test_a_frame_of_another_context_is_closed_and_nothing_else() -> None:
         assert elsewhere.granted is DEAD
         assert current_frame() is here
         assert active_purposes() == {REPAIRS}
+        inside = Frame(here, Entry((REPAIRS,), here.entry.active), None, here.code, -1)
+        innermost = Frame(inside, Entry((REPAIRS,), here.entry.active), None, here.code, -1)
+        push(inside)
+        push(innermost)
+        assert leave(inside) is True
+        assert leave(innermost) is True
+        assert current_frame() is here
     assert active_purposes() == frozenset()
 
 
@@ -42,3 +52,23 @@ def test_what_was_granted_is_forgotten_when_the_configuration_changes() -> None:
         with configure(on_read=reads.append):
             BOX.open()
     assert [read.field for read in reads] == ["Sealed"]
+
+
+def test_reads_are_noted_in_the_scope_around() -> None:
+    """A computed field would be refused what its caller may read, or come out untagged (R8)."""
+    with purpose_scope(REPAIRS), noting() as policies:
+        BOX.open()
+    assert policies == {BOX.policy}
+
+
+def test_noting_opens_no_closed_scope() -> None:
+    """A callback left behind by a closed block would read through a computed field what it may not read itself (R5)."""
+    with purpose_scope(REPAIRS):
+        context = contextvars.copy_context()
+
+    def read() -> None:
+        with noting():
+            BOX.open()
+
+    with pytest.raises(NoActivePurpose):
+        context.run(read)

@@ -1,0 +1,100 @@
+"""What mutation testing found unproved in `purposebind.sealed`; see docs/mutation.md."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+from purposes import ADVERTISING, SECRET, SECURITY, TWO_FACTOR
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
+
+from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, purpose_scope
+from purposebind.config import Mode
+from purposebind.enforcement import Binding
+from purposebind.sealed import seal
+
+
+class Model(BaseModel):
+    phone: Annotated[Sealed[str], AllowedFor(TWO_FACTOR)]
+
+
+class Wide(BaseModel):
+    phone: Annotated[Sealed[str], AllowedFor(SECURITY)]
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge])
+@pytest.mark.parametrize(("one", "other"), [("Ada", "Bo"), ("Bo", "Ada"), ("Ada", "Ada")])
+def test_comparisons_say_what_the_values_say(compare: Callable[[Any, Any], bool], one: str, other: str) -> None:
+    """Sorted or filtered boxes would come out in another order than their values."""
+    tag = AllowedFor(TWO_FACTOR)
+    other = "".join(list(other))  # equal to `one` or not, never the same object
+    with purpose_scope(TWO_FACTOR):
+        expected = compare(one, other)
+        assert compare(Sealed.of(one, tag), Sealed.of(other, tag)) is expected
+        assert compare(Sealed.of(one, tag), other) is expected
+
+
+def test_a_value_put_there_without_validation_is_not_dumped_elsewhere() -> None:
+    """``model_construct`` would open a road: what it stored bare, any code could dump (R1)."""
+    model = Model.model_construct(phone=SECRET)  # type: ignore[arg-type]
+    with pytest.raises(PydanticSerializationError, match=r"Model\.phone"):
+        model.model_dump()
+    with purpose_scope(ADVERTISING), pytest.raises(PydanticSerializationError, match=r"Model\.phone"):
+        model.model_dump_json()
+    with purpose_scope(TWO_FACTOR):
+        assert model.model_dump() == {"phone": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("box", "into", "named"),
+    [
+        (Sealed.of(SECRET, AllowedFor(TWO_FACTOR)), Model, "Model.phone"),
+        (Sealed.of(SECRET, AllowedFor(TWO_FACTOR)), Wide, "Sealed"),
+        (Sealed.of(SECRET, AllowedFor(SECURITY)), Model, "Model.phone"),
+        (Sealed.of(SECRET, AllowedFor(ADVERTISING)), Model, "Sealed + Model.phone"),
+    ],
+)
+def test_a_moved_box_is_named_for_the_tag_that_binds_it(box: Sealed[str], into: Any, named: str) -> None:
+    """The error would name a field whose tag is not the one that refuses, and the wrong owner would be asked (R8)."""
+    with pytest.raises(PurposeViolation) as caught:
+        into(phone=box).phone.open()
+    assert caught.value.field == named
+
+
+def test_what_is_derived_is_named_for_each_source_once() -> None:
+    """The error about a derived value would leave out a source, or list one twice (R8)."""
+    one = Model(phone=SECRET).phone  # type: ignore[arg-type]
+    two = Wide(phone=SECRET).phone  # type: ignore[arg-type]
+    with purpose_scope(TWO_FACTOR):
+        joined = Sealed.join(lambda *values: " ".join(values), one, two, one)
+        mapped = one.map(str.upper)
+    for box, named in ((joined, "Model.phone + Wide.phone"), (mapped, "Model.phone")):
+        with pytest.raises(PurposeViolation) as caught:
+            box.open()
+        assert caught.value.field == named
+
+
+@pytest.mark.parametrize(
+    ("modes", "raises"),
+    [
+        (("observe", "observe"), False),
+        (("observe", "enforce"), True),
+        (("enforce", "observe"), True),
+        (("observe", None), True),
+        ((None, "observe"), True),
+    ],
+)
+def test_derived_is_observed_where_every_source_is(modes: tuple[Mode | None, Mode | None], raises: bool) -> None:
+    """One model rolled out in observe mode would open what is derived from it and from an enforced one (R8, R11)."""
+    policy = AllowedFor(TWO_FACTOR).policy
+    boxes = [seal(SECRET, Binding(f"Account.{number}", policy, mode)) for number, mode in enumerate(modes)]
+    with purpose_scope(TWO_FACTOR):
+        joined = Sealed.join(lambda one, two: one + two, *boxes)
+    if raises:
+        with pytest.raises(NoActivePurpose):
+            joined.open()
+    else:
+        assert joined.open() == SECRET * 2

@@ -47,14 +47,14 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
         for schema in walk(inner.get(key), resolve, into_models=False):
             if MARK in schema.get("metadata", ()):
                 raise PolicyError(buried(cls.__name__, "an extra or computed value"))
-    for field in fields.values():
-        name_choices(field, resolve)
     reaching = {n for n, f in fields.items() if reaches_sealed(f, resolve)}
     keyed = {n for n in policies if any(part["type"] == "dict" for part in walk(fields[n], resolve, into_models=True))}
     boundary = _boundary(cls, policies, reaching, frozenset(keyed))
     if boundary is None:
         return None
     bindings = boundary.bindings
+    for field in fields.values():
+        name_choices(field, resolve, own=(target.get("ref"), cls.__name__))
     exact = bool(bindings) and not fast_road_fits(cls, target, fields, bindings, resolve)
     for name, binding in bindings.items():
         holder = inside(target, stop_at_model=True) if cls.__pydantic_root_model__ else fields[name]

@@ -135,16 +135,24 @@ def reaches_sealed(field: Any, resolve: Resolve) -> bool:
     return any(WRAP in schema.get("metadata", ()) for schema in walk(field, resolve, into_models=True))
 
 
-def name_choices(field: Any, resolve: Resolve) -> None:
-    """Have errors in a union of models name the model, as they do without the wrap around it."""
+def name_choices(field: Any, resolve: Resolve, own: tuple[str | None, str]) -> None:
+    """Have errors in a union of models name the model, as they do without the wrap around it.
+
+    Args:
+        field: The field's schema.
+        resolve: As elsewhere.
+        own: The reference and the name of the model that the field belongs to, which is still being made.
+    """
     for schema in walk(field, resolve, into_models=False):
         if schema["type"] == "union":
-            schema["choices"] = [_named(choice, resolve) for choice in schema["choices"]]
+            schema["choices"] = [_named(choice, resolve, own) for choice in schema["choices"]]
 
 
-def _named(choice: Any, resolve: Resolve) -> Any:
+def _named(choice: Any, resolve: Resolve, own: tuple[str | None, str]) -> Any:
     if isinstance(choice, tuple):
         return choice
+    if choice["type"] == "definition-ref" and choice["schema_ref"] == own[0]:
+        return choice, own[1]
     model = _resolved(choice, resolve) if choice["type"] == "definition-ref" else choice
     if model is None or WRAP not in model.get("metadata", ()):
         return choice

@@ -118,6 +118,13 @@ def test_a_read_is_noted_although_others_were_granted() -> None:
         assert policies == {box().policy}
 
 
+def test_the_first_read_of_a_scope_may_be_a_noted_one() -> None:
+    """A computed field would fail where nothing had been read before in the same scope (R8)."""
+    with purpose_scope(TWO_FACTOR), noting() as policies:
+        assert box().open() == SECRET
+    assert policies == {box().policy}
+
+
 def test_a_closed_scope_is_named_where_reads_are_noted() -> None:
     """The error of a computed field would name no scope: the reader could not find the block that had closed (R12)."""
     with purpose_scope(TWO_FACTOR):

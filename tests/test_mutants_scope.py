@@ -61,6 +61,13 @@ def test_reads_are_noted_in_the_scope_around() -> None:
     assert policies == {BOX.policy}
 
 
+def test_reads_of_a_decorated_function_are_noted() -> None:
+    """A computed field that calls a decorated function would come out untagged (R8)."""
+    with noting() as policies:
+        purpose_scope(REPAIRS)(BOX.open)()
+    assert policies == {BOX.policy}
+
+
 def test_noting_opens_no_closed_scope() -> None:
     """A callback left behind by a closed block would read through a computed field what it may not read itself (R5)."""
     with purpose_scope(REPAIRS):

@@ -11,7 +11,7 @@ from purposes import ADVERTISING, SECRET, SECURITY, TWO_FACTOR
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, purpose_scope
+from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, purpose_scope
 from purposebind.config import Mode
 from purposebind.enforcement import Binding
 from purposebind.sealed import seal
@@ -98,3 +98,14 @@ def test_derived_is_observed_where_every_source_is(modes: tuple[Mode | None, Mod
             joined.open()
     else:
         assert joined.open() == SECRET * 2
+
+
+@pytest.mark.parametrize(("owner", "expected"), [(None, "Ada"), ("Bo", "Bo")])
+def test_a_moved_box_keeps_whose_data_it_is(owner: str | None, expected: str) -> None:
+    """A denial would be counted for nobody, or for the person a box came from and not the one it is kept for (R8)."""
+    told: list[Any] = []
+    policy = AllowedFor(TWO_FACTOR).policy
+    moved = seal(seal(SECRET, Binding("Account.phone", policy), "Ada"), Binding("Order.phone", policy), owner)
+    with configure(on_violation=told.append), pytest.raises(NoActivePurpose):
+        moved.open()
+    assert [denial.subject for denial in told] == [expected]

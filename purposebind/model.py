@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler
-from pydantic.version import VERSION
 from pydantic_core import CoreSchema, PydanticSerializationError
 from typing_extensions import Self
 
@@ -38,7 +37,6 @@ __all__ = ["PurposeModel"]
 
 _WARNINGS = "Pydantic serializer warnings:"
 _IN_OUR_FUNCTION = f"Error calling function `{Boundary.serialize.__name__}`: "
-_SKIPS_FIELD_SERIALIZERS = tuple(int(part) for part in VERSION.split(".")[:2]) < (2, 13)
 
 
 def _way_out(method: Any, plainly: Callable[[Any], Any]) -> Any:
@@ -51,8 +49,6 @@ def _way_out(method: Any, plainly: Callable[[Any], Any]) -> Any:
 
     @functools.wraps(method)
     def way_out(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _SKIPS_FIELD_SERIALIZERS and kwargs.get("serialize_as_any") and not is_open(self):
-            sealed_model(self)  # what was put into __dict__ behind our back
         try:
             return method(self, *args, **kwargs) if args or kwargs else plainly(self)
         except PydanticSerializationError as error:

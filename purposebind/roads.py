@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pydantic.version import VERSION
 from pydantic_core import CoreSchema, core_schema
 
 from . import scope
@@ -24,6 +25,8 @@ from .walk import TRANSPARENT, Resolve, layers
 __all__ = ["announce", "fast_road_fits", "plain_schema", "replaced_schema", "serialize_field", "wrap_model"]
 
 _NO_MODEL: Any = object()
+# Before 2.13 a duck-typed parent's serialize_as_any=True skips field serializers: the fast road would not be asked.
+_SKIPS_FIELD_SERIALIZERS = tuple(int(part) for part in VERSION.split(".")[:2]) < (2, 13)
 _SCALARS = frozenset(
     [
         "str",
@@ -49,6 +52,8 @@ _SCALARS = frozenset(
 
 def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Binding], resolve: Resolve) -> bool:
     """Return whether every tagged field is a scalar without serializers of the user\'s."""
+    if _SKIPS_FIELD_SERIALIZERS:
+        return False
     layer = target
     while layer["type"] != "model-fields":
         if "serialization" in layer or layer.get("root_model"):

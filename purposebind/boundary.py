@@ -38,7 +38,8 @@ from .sealing import sealer
 __all__ = ["Boundary"]
 
 _set = object.__setattr__
-_SLOTS = tuple(
+_new = object.__new__
+_set_values, _set_fields_set, _set_extra, _set_private = (
     vars(BaseModel)[name].__set__
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
@@ -91,19 +92,12 @@ class Boundary:
             model: A sealed instance of the class.
             read: Says of a field's name and box whether it is opened; all are without it.
         """
-        view = model.__class__.__new__(model.__class__)
         values = model.__dict__.copy()
         for name in self.bindings:
             value = values.get(name)
             if value is not None and value is not MISSING and (read is None or read(name, value)):
                 values[name] = value._purposebind_value if type(value) is Sealed else value
-        set_values, set_fields_set, set_extra, set_private = _SLOTS
-        set_values(view, values)
-        set_fields_set(view, model.__pydantic_fields_set__)
-        if not self.cls.__pydantic_root_model__:
-            set_extra(view, model.__pydantic_extra__)
-            set_private(view, getattr(model, "__pydantic_private__", None))
-        return view
+        return _view(model, values)
 
     def admit_all(self, model: Any) -> None:
         """Ask for every tagged field of `model` that holds something, in one order whatever they hold.
@@ -271,12 +265,29 @@ class Boundary:
     def serialize(self, model: Any, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         """Serialize a view of `model`, opened where it is written out: the exact road, right for any field."""
         theirs: Boundary | None = getattr(model, "__purpose_boundary__", None)
-        if theirs is None or is_open(model):
+        try:
+            values = model._purposebind_values
+        except AttributeError:  # open, or no model of ours at all
+            return handler(model)
+        if theirs is None:
             return handler(model)
         if theirs._excludes or info.include is not None or info.exclude is not None or info.exclude_unset:
             return handler(theirs.opened(model, theirs._reading(model, info)))
-        theirs.admit_all(model)
-        return handler(theirs.opened(model))
+        values = values.copy()
+        granted = current_frame().granted
+        for name in theirs.bindings:
+            box = values.get(name)
+            if type(box) is Sealed:
+                if box._purposebind_binding.policy not in granted:
+                    del values  # a refusal's traceback shows the locals of this function (R7)
+                    admit(box._purposebind_binding, box._purposebind_subject)
+                    return handler(theirs.opened(model, theirs._reading(model, info)))
+                values[name] = box._purposebind_value
+            elif box is not None and box is not MISSING:  # put there behind our back
+                del box, values
+                theirs.seal(model)
+                return self.serialize(model, handler, info)
+        return handler(_view(model, values))
 
     def _reading(self, model: Any, info: SerializationInfo) -> Callable[[str, Any], bool]:
         include, exclude = (None, None) if self.cls.__pydantic_root_model__ else (info.include, info.exclude)
@@ -301,6 +312,17 @@ class Boundary:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return _boundary_of, (self.cls,)
+
+
+def _view(model: Any, values: dict[str, Any]) -> Any:
+    """Return an open instance that holds `values`, and all else of `model`."""
+    view = _new(model.__class__)
+    _set_values(view, values)
+    _set_fields_set(view, model.__pydantic_fields_set__)
+    if not model.__pydantic_root_model__:
+        _set_extra(view, model.__pydantic_extra__)
+        _set_private(view, getattr(model, "__pydantic_private__", None))
+    return view
 
 
 def _boundary_of(cls: Any) -> Boundary:

@@ -11,7 +11,7 @@ from purposes import ADVERTISING, SECRET, SECURITY, TWO_FACTOR
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, purpose_scope
+from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, config, configure, purpose_scope
 from purposebind.config import Mode
 from purposebind.enforcement import Binding
 from purposebind.sealed import seal
@@ -93,6 +93,7 @@ def test_derived_is_observed_where_every_source_is(modes: tuple[Mode | None, Mod
     boxes = [seal(SECRET, Binding(f"Account.{number}", policy, mode)) for number, mode in enumerate(modes)]
     with purpose_scope(TWO_FACTOR):
         joined = Sealed.join(lambda one, two: one + two, *boxes)
+    assert joined._purposebind_binding.mode == (None if raises else "observe")
     if raises:
         with pytest.raises(NoActivePurpose):
             joined.open()
@@ -109,3 +110,21 @@ def test_a_moved_box_keeps_whose_data_it_is(owner: str | None, expected: str) ->
     with configure(on_violation=told.append), pytest.raises(NoActivePurpose):
         moved.open()
     assert [denial.subject for denial in told] == [expected]
+
+
+@pytest.mark.parametrize("show", [repr, str, format, "{}".format])
+def test_only_a_revealing_test_suite_is_shown_the_value(show: Callable[[Any], str]) -> None:
+    """A log line would hold the value, or a test suite that asked to be shown it would not see it (R6)."""
+    box = Sealed.of(SECRET, AllowedFor(TWO_FACTOR))
+    assert show(box) == f"<sealed: {TWO_FACTOR}>"
+    config.install(config.Configuration(revealing=True))
+    assert SECRET in show(box)
+
+
+def test_a_box_makes_and_joins_boxes_as_the_class_does() -> None:
+    """``type(box).of`` would work and ``box.of`` put the wrong value into a box."""
+    tag = AllowedFor(TWO_FACTOR)
+    box = Sealed.of("Ada", tag)
+    with purpose_scope(TWO_FACTOR):
+        assert box.of("Bo", tag).open() == "Bo"
+        assert box.join(str.upper, box).open() == "ADA"

@@ -286,6 +286,11 @@ def _binding(box: Sealed[Any]) -> Binding:
         raise TypeError("An empty box: make one with Sealed.of(value, AllowedFor(...))") from None
 
 
+def _same_person(one: Any, other: Any) -> bool:
+    """Whether two subjects are one. A tagged subject is told by its box alone: comparing values would be a read."""
+    return one is other or (type(one) is type(other) and type(one) is not Sealed and bool(one == other))
+
+
 def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tuple[Binding, Any]:
     """The binding of what is derived from `boxes`, and whose data it is where all agree (R8)."""
     bindings = [box._purposebind_binding for box in boxes]
@@ -295,7 +300,7 @@ def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tupl
     for binding in bindings[1:]:
         policy = policy.join(binding.policy)
     subjects = [box._purposebind_subject for box in boxes]
-    subject = subjects[0] if all(other is subjects[0] for other in subjects) else None
+    subject = subjects[0] if all(_same_person(other, subjects[0]) for other in subjects) else None
     for binding in reversed(bindings):  # one that is as narrow already names it best
         if binding.policy is policy and len(boxes) == 1:
             return binding, subject

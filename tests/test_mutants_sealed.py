@@ -11,7 +11,17 @@ from purposes import ADVERTISING, SECRET, SECURITY, TWO_FACTOR
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, config, configure, purpose_scope
+from purposebind import (
+    AllowedFor,
+    NoActivePurpose,
+    PurposeModel,
+    PurposeViolation,
+    Sealed,
+    SubjectId,
+    config,
+    configure,
+    purpose_scope,
+)
 from purposebind.config import Mode
 from purposebind.enforcement import Binding
 from purposebind.sealed import seal
@@ -128,3 +138,24 @@ def test_a_box_makes_and_joins_boxes_as_the_class_does() -> None:
     with purpose_scope(TWO_FACTOR):
         assert box.of("Bo", tag).open() == "Bo"
         assert box.join(str.upper, box).open() == "ADA"
+
+
+def test_boxes_of_one_person_stay_that_persons() -> None:
+    """The person's id, equal but not the same object, would be lost, and the people affected counted too low (R8)."""
+
+    class Login(PurposeModel):
+        id: Annotated[str, SubjectId]
+        phone: Annotated[str, AllowedFor(TWO_FACTOR)]
+
+    def phone_of(person: str) -> Any:
+        return vars(Login(id="".join(person), phone="+15550100"))["phone"]
+
+    with purpose_scope(TWO_FACTOR):
+        same = Sealed.join("{}{}".format, phone_of("person-1000"), phone_of("person-1000"))
+        two = Sealed.join("{}{}".format, phone_of("person-1000"), phone_of("person-2000"))
+    seen: list[Any] = []
+    with configure(on_violation=lambda denial: seen.append(denial.subject)):
+        for box in (same, two):
+            with pytest.raises(NoActivePurpose):
+                box.open()
+    assert seen == ["person-1000", None]

@@ -264,11 +264,11 @@ class Boundary:
 
     def serialize(self, model: Any, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         """Serialize a view of `model`, opened where it is written out: the exact road, right for any field."""
-        theirs: Boundary | None = getattr(model, "__purpose_boundary__", None)
         try:
             values = model._purposebind_values
         except AttributeError:  # open, or no model of ours at all
             return handler(model)
+        theirs: Boundary | None = model.__purpose_boundary__
         if theirs is None:
             return handler(model)
         if theirs._excludes or info.include is not None or info.exclude is not None or info.exclude_unset:
@@ -316,12 +316,13 @@ class Boundary:
 
 def _view(model: Any, values: dict[str, Any]) -> Any:
     """Return an open instance that holds `values`, and all else of `model`."""
-    view = _new(model.__class__)
+    view = _new(type(model))
     _set_values(view, values)
     _set_fields_set(view, model.__pydantic_fields_set__)
     if not model.__pydantic_root_model__:
         _set_extra(view, model.__pydantic_extra__)
-        _set_private(view, getattr(model, "__pydantic_private__", None))
+        if model.__private_attributes__:
+            _set_private(view, getattr(model, "__pydantic_private__", None))
     return view
 
 

@@ -74,8 +74,6 @@ class Boundary:
     ) -> None:
         self.cls = cls
         self.bindings = dict(bindings)
-        self.subject = subject
-        self.derived = derived
         self.shown = shown
         self.keys = dict(keys)
         self.keyed = keyed
@@ -106,18 +104,11 @@ class Boundary:
         Raises:
             PurposeViolation: One of them may not be read here.
         """
-        granted = current_frame().granted
-        values = model.__dict__
+        self.seal(model)  # what was put there behind our back too
         for name in self.bindings:
-            box = values.get(name)
+            box = model.__dict__.get(name)
             if type(box) is Sealed:
-                if box._purposebind_binding.policy not in granted:
-                    admit(box._purposebind_binding, box._purposebind_subject)
-            elif box is not None and box is not MISSING:
-                box = values = None  # put there behind our back; not to be seen in a refusal's traceback (R7)
-                self.seal(model)
-                self.admit_all(model)
-                return
+                admit(box._purposebind_binding, box._purposebind_subject)
 
     def assign(self, model: Any, name: str, value: Any, assign: Callable[[str, Any], None]) -> None:
         """Set an attribute of a sealed `model` by pydantic's `assign`, and seal what was set.
@@ -281,7 +272,6 @@ class Boundary:
             if type(box) is Sealed:
                 if box._purposebind_binding.policy not in granted:
                     del values  # a refusal's traceback shows the locals of this function (R7)
-                    admit(box._purposebind_binding, box._purposebind_subject)
                     return handler(theirs.opened(model, theirs._reading(model, info)))
                 values[name] = box._purposebind_value
             elif box is not None and box is not MISSING:  # put there behind our back

@@ -1,18 +1,20 @@
 """A model's own entry points: ``__init__`` and the ``model_validate`` family.
 
 They use a validator without the wrap around the model, which is faster, and exact where a wrap is not (union locations,
-strict JSON). Sealing and the cleaning of errors (R7) happen here instead, by the same `Boundary.collect`.
+strict JSON). Sealing and the cleaning of errors (R7) happen here instead, by what the wrap does it with too:
+`Boundary.sealed` and `Boundary.recovery`.
 """
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from pydantic import BaseModel, PydanticUserError, ValidationError
+from pydantic import PydanticUserError, ValidationError
 from pydantic.version import version_short
 from pydantic_core import SchemaValidator
 
 from .enforcement import pending_violation
+from .recovering import Raise
 from .roads import plain_schema
 
 __all__ = ["NOT_SELF", "incoming", "own_validator", "recovery", "refuse_alias_use", "sealed"]
@@ -55,12 +57,7 @@ def incoming(cls: Any, value: Any) -> Any:
 def sealed(cls: Any, result: Any, value: Any) -> Any:
     """Return `result`, what the validation of `value` came to, sealed."""
     boundary = cls.__purpose_boundary__
-    if boundary is None:
-        return result
-    if type(result) is boundary.cls and not isinstance(value, BaseModel):
-        boundary.seal(result)
-        return result
-    return boundary.sealed(result, value)
+    return result if boundary is None else boundary.sealed(result, value)
 
 
 def recovery(cls: Any, error: ValidationError, value: Any, is_json: bool = False) -> Any:
@@ -68,12 +65,7 @@ def recovery(cls: Any, error: ValidationError, value: Any, is_json: bool = False
     boundary = cls.__purpose_boundary__
     if boundary is not None:
         return boundary.recovery(error, value, is_json)
-    problem = pending_violation(error) or error
-
-    def raise_it(_: object) -> None:
-        raise problem
-
-    return raise_it
+    return Raise(pending_violation(error) or error)
 
 
 def _plain_validator(schema: Any) -> SchemaValidator:

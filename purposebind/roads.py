@@ -51,7 +51,7 @@ _SCALARS = frozenset(
 
 
 def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Binding], resolve: Resolve) -> bool:
-    """Return whether every tagged field is a scalar without serializers of the user\'s."""
+    """Return whether every tagged field is a scalar without serializers of the user's."""
     if _SKIPS_FIELD_SERIALIZERS:
         return False
     layer = target
@@ -103,7 +103,6 @@ def serialize_field(field: Any, binding: Binding) -> None:
 
 def announce(holder: Any, policy: Policy) -> None:
     """Have the JSON schema of a tagged property say what it is for."""
-
     metadata = holder["metadata"] = dict(holder.get("metadata") or {})
     metadata["pydantic_js_annotation_functions"] = [
         *metadata.get("pydantic_js_annotation_functions", ()),

@@ -428,3 +428,26 @@ def test_a_recorder_that_fails_refuses_the_read() -> None:
     configure(on_read=down)
     with purpose_scope(TWO_FACTOR), pytest.raises(ConnectionError):
         account().phone
+
+
+def test_each_read_is_told_once_by_every_road() -> None:
+    """A field told twice for one dump would make the count of reads, and of denials, too high."""
+
+    class Scalars(PurposeModel):
+        phone: Annotated[str, AllowedFor(TWO_FACTOR)]
+        email: Annotated[str, AllowedFor(TWO_FACTOR)]
+
+    class Containers(Scalars):
+        codes: Annotated[list[int], AllowedFor(TWO_FACTOR)]
+
+    for model in (Scalars(phone="a", email="b"), Containers(phone="a", email="b", codes=[1])):
+        fields = sorted(f"{type(model).__name__}.{name}" for name in type(model).model_fields)
+        for road in (type(model).model_dump, type(model).model_dump_json, dict):
+            reads: list[Any] = []
+            with configure(on_read=reads.append), purpose_scope(TWO_FACTOR):
+                road(model)
+            assert sorted(read.field for read in reads) == fields
+            denials: list[Any] = []
+            with configure(mode="observe", on_violation=denials.append), purpose_scope(ADVERTISING):
+                road(model)
+            assert sorted(denial.field for denial in denials) == fields

@@ -78,7 +78,6 @@ class Boundary:
         self.keys = dict(keys)
         self.keyed = keyed
         self._excludes = any(field.exclude for field in cls.__pydantic_fields__.values())
-        self._has_more = None if cls.__pydantic_root_model__ else bool(cls.__private_attributes__)
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
@@ -96,7 +95,7 @@ class Boundary:
             value = values.get(name)
             if value is not None and value is not MISSING and (read is None or read(name, value)):
                 values[name] = value._purposebind_value if type(value) is Sealed else value
-        return _view(model, values, self._has_more)
+        return _view(model, values)
 
     def admit_all(self, model: Any) -> None:
         """Ask for every tagged field of `model` that holds something, in one order whatever they hold.
@@ -278,7 +277,7 @@ class Boundary:
                 del box, values
                 theirs.seal(model)
                 return self.serialize(model, handler, info)
-        return handler(_view(model, values, theirs._has_more))
+        return handler(_view(model, values))
 
     def _reading(self, model: Any, info: SerializationInfo) -> Callable[[str, Any], bool]:
         include, exclude = (None, None) if self.cls.__pydantic_root_model__ else (info.include, info.exclude)
@@ -305,15 +304,13 @@ class Boundary:
         return _boundary_of, (self.cls,)
 
 
-def _view(model: Any, values: dict[str, Any], has_more: bool | None) -> Any:
-    """Return an open instance that holds `values`, and all else of `model`: extras, and private attributes if any."""
+def _view(model: Any, values: dict[str, Any]) -> Any:
+    """Return an open instance that holds `values`, and all else of `model`."""
     view = _new(type(model))
     _set_values(view, values)
     _set_fields_set(view, model.__pydantic_fields_set__)
-    if has_more is None:
-        return view
-    _set_extra(view, model.__pydantic_extra__)
-    if has_more:
+    if not model.__pydantic_root_model__:
+        _set_extra(view, model.__pydantic_extra__)
         _set_private(view, getattr(model, "__pydantic_private__", None))
     return view
 

@@ -77,7 +77,6 @@ class Boundary:
         self.shown = shown
         self.keys = dict(keys)
         self.keyed = keyed
-        self._excludes = any(field.exclude for field in cls.__pydantic_fields__.values())
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
@@ -262,14 +261,12 @@ class Boundary:
         theirs: Boundary | None = model.__purpose_boundary__
         if theirs is None:
             return handler(model)
-        if theirs._excludes or info.exclude_unset or info.include is not None or info.exclude is not None:
-            return handler(theirs.opened(model, theirs._reading(model, info)))
         values = values.copy()
         granted = current_frame().granted
         for name in theirs.bindings:
             box = values.get(name)
             if type(box) is Sealed:
-                if box._purposebind_binding.policy not in granted:
+                if box._purposebind_binding.policy not in granted:  # then it matters which fields are written out
                     del values  # a refusal's traceback shows the locals of this function (R7)
                     return handler(theirs.opened(model, theirs._reading(model, info)))
                 values[name] = box._purposebind_value

@@ -1,8 +1,9 @@
 """The roads across the boundary, as pydantic's core schemas express them.
 
-Two roads out. The fast one: each tagged field carries a plain function serializer that asks and hands over; right where
-the fields are scalars without serializers of the user's. The exact one: the whole model is serialized from a view of
-it; right everywhere. One road in: a wrap around the model, after everything else of the model's has run.
+Two roads out. The fast one: each tagged field carries a function serializer that asks and hands over; right where the
+fields are scalars, or containers of them, without serializers of the user's. The exact one: the whole model is
+serialized from a view of it; right everywhere. One road in: a wrap around the model, after everything else of the
+model's has run.
 """
 
 from __future__ import annotations
@@ -48,10 +49,12 @@ _SCALARS = frozenset(
         "complex",
     ]
 )
+_CONTAINERS = frozenset(["list", "set", "frozenset", "tuple", "dict"])
+_PARTS = ("items_schema", "keys_schema", "values_schema")
 
 
 def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Binding], resolve: Resolve) -> bool:
-    """Return whether every tagged field is a scalar without serializers of the user's."""
+    """Return whether every tagged field is a scalar, or a container of scalars, without serializers of the user's."""
     if _SKIPS_FIELD_SERIALIZERS:
         return False
     layer = target
@@ -61,13 +64,14 @@ def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Bi
         layer = layer["schema"]
     if cls.model_config.get("json_encoders"):
         return False
-    return all(
-        "serialization_exclude_if" not in fields[name] and _scalar(fields[name]["schema"], resolve) for name in bindings
+    return not any("serialization_exclude_if" in fields[name] for name in bindings) and all(
+        _scalar(schema, resolve) or _container(schema, resolve)
+        for schema in (fields[name]["schema"] for name in bindings)
     )
 
 
 def _scalar(schema: Any, resolve: Resolve, depth: int = 32) -> bool:
-    if str(schema.get("serialization", {}).get("type", "")).startswith("function"):
+    if _has_serializer(schema):
         return False
     if schema["type"] in _SCALARS:
         return True
@@ -75,8 +79,32 @@ def _scalar(schema: Any, resolve: Resolve, depth: int = 32) -> bool:
     return bool(inner) and all(_scalar(layer, resolve, depth - 1) for layer in inner)
 
 
-def serialize_field(field: Any, binding: Binding) -> None:
-    """Put a serializer on a scalar field that asks and hands over: the fast road."""
+def _container(schema: Any, resolve: Resolve, depth: int = 32) -> bool:
+    """Return whether `schema` holds scalars, or containers of them, and nothing that writes itself out in its own way.
+
+    Bytes are left to the exact road, where what is wrong with them raises the error that pydantic's users know.
+    """
+    if _has_serializer(schema) or schema["type"] == "bytes" or depth == 0:
+        return False
+    if schema["type"] in _SCALARS:
+        return True
+    if schema["type"] in _CONTAINERS:
+        inner = [part for key in _PARTS if key in schema for part in _several(schema[key])]
+    else:
+        inner = list(layers(schema, resolve)) if schema["type"] in TRANSPARENT else []
+    return bool(inner) and all(_container(part, resolve, depth - 1) for part in inner)
+
+
+def _several(schemas: Any) -> list[Any]:
+    return schemas if isinstance(schemas, list) else [schemas]
+
+
+def _has_serializer(schema: Any) -> bool:
+    return str(schema.get("serialization", {}).get("type", "")).startswith("function")
+
+
+def serialize_field(field: Any, binding: Binding, resolve: Resolve) -> None:
+    """Put a serializer on a field that asks and hands over: the fast road."""
     while field["schema"]["type"] == "default":  # which must stay outside, for exclude_defaults
         field["schema"] = dict(field["schema"])
         field = field["schema"]
@@ -93,12 +121,15 @@ def serialize_field(field: Any, binding: Binding) -> None:
                 value = bound(value, binding, subject_of(model))
         return open_box(value)
 
-    field["schema"] = {
-        **own,
-        "serialization": core_schema.plain_serializer_function_ser_schema(
-            release, is_field_serializer=True, return_schema=own
-        ),
-    }
+    def release_to(model: Any, value: Any, write: Any = _NO_MODEL) -> Any:
+        return value(release(model)) if write is _NO_MODEL else write(release(model, value))
+
+    road: core_schema.SerSchema
+    if _scalar(own, resolve):
+        road = core_schema.plain_serializer_function_ser_schema(release, is_field_serializer=True, return_schema=own)
+    else:  # pydantic writes it out itself, and knows what of it is included and excluded
+        road = core_schema.wrap_serializer_function_ser_schema(release_to, is_field_serializer=True)
+    field["schema"] = {**own, "serialization": road}
 
 
 def announce(holder: Any, policy: Policy) -> None:

@@ -60,7 +60,7 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
         holder = inside(target, stop_at_model=True) if cls.__pydantic_root_model__ else fields[name]
         announce(holder, binding.policy)
         if not exact:
-            serialize_field(fields[name], binding)
+            serialize_field(fields[name], binding, resolve)
     wrap_model(target, boundary, exact)
     return boundary
 

@@ -128,10 +128,9 @@ def admit(binding: Binding, subject: Any = None) -> None:
 
 
 def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: Any) -> None:
-    reader = outside_frame(sys._getframe(2))
-    reason, detail = decision.reason, ""
-    if decision.reason is Reason.NO_SCOPE:
-        reason, detail = _how_lost(frame, reader)
+    reader = outside_frame(sys._getframe())
+    unscoped = decision.reason is Reason.NO_SCOPE
+    reason, detail = _how_lost(frame, reader) if unscoped else (decision.reason, "")
     assert reason is not None
     facts: dict[str, Any] = {
         "field": binding.field,
@@ -144,10 +143,11 @@ def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: A
         "site": Site(reader.f_code, reader.f_lasti) if reader is not None else None,
         "detail": detail,
     }
-    kind = NoActivePurpose if decision.reason is Reason.NO_SCOPE else PurposeViolation
+    kind = NoActivePurpose if unscoped else PurposeViolation
     mode = binding.mode or config.current.mode
-    if kind is NoActivePurpose and binding.mode is None and config.current.unscoped == "observe":
+    if unscoped and binding.mode is None and config.current.unscoped == "observe":
         mode = "observe"
+    enforced = mode == "enforce"
     violation = kind(**facts)
     _tell(
         Denial(
@@ -157,11 +157,11 @@ def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: A
             reason=reason,
             site=violation.site,
             subject=private_subject(subject),
-            enforced=mode == "enforce",
+            enforced=enforced,
             violation=violation,
         )
     )
-    if mode == "enforce":
+    if enforced:
         _here.pending = (kind, facts)
         try:
             raise violation
@@ -231,7 +231,7 @@ def pending_violation(wrapper: BaseException) -> PurposeViolation | None:
     return violation if violation._headline() in str(wrapper) else None
 
 
-_DIGEST_KEY: Final = secrets.token_bytes(32)
+_DIGEST_KEY: Final = secrets.token_bytes()
 
 
 def private_subject(subject: Any) -> Any:

@@ -35,7 +35,7 @@ from .scope import (
     set_frame,
     standing,
 )
-from .sites import Site
+from .sites import WHOLE_FUNCTION, Site
 
 __all__ = ["carry", "purpose_scope"]
 
@@ -145,7 +145,7 @@ class purpose_scope:
 
     def _step(self, code: CodeType) -> Step:
         parent = current_frame()
-        return Step(Frame(parent, enter(standing(parent), self._key), None, code, -1))
+        return Step(Frame(parent, enter(standing(parent), self._key), None, code, WHOLE_FUNCTION))
 
     def _leave_elsewhere(self, *, raising: bool) -> None:
         node: Frame | None = current_frame()

@@ -101,7 +101,7 @@ class Purpose:
         set_once(self, "name", name)
         set_once(self, "description", description)
         set_once(self, "parent", parent)
-        set_once(self, "ancestors", frozenset((self,)) | (parent.ancestors if parent else frozenset()))
+        set_once(self, "ancestors", frozenset((self, *(parent.ancestors if parent else ()))))
         known = cls._declared.setdefault(name, self)  # one step, so that two threads declare one object
         if known.description != description:
             raise PolicyError(
@@ -144,7 +144,9 @@ class Purpose:
         try:
             return cls._declared[name]
         except KeyError:
-            raise PolicyError(f"No purpose {name!r} is declared.{_suggestion(name)}") from None
+            near = _nearest(str(name))
+            suggestion = f" Did you mean {near!r}?" if near else ""
+            raise PolicyError(f"No purpose {name!r} is declared.{suggestion}") from None
 
     @classmethod
     def declared(cls) -> tuple[Purpose, ...]:
@@ -159,7 +161,8 @@ class Purpose:
             >>> ads.includes(ads)
             True
         """
-        return self in require_purposes((other,))[0].ancestors
+        (other,) = require_purposes((other,))
+        return self in other.ancestors
 
     def may_hand_over_to(self, other: Purpose, *, reason: str) -> Handover:
         """Declare that work for this purpose may go on as work for `other` (R4).
@@ -257,9 +260,8 @@ def _declare(*declarations: tuple[str, str]) -> Purpose:
     return [Purpose(name, description) for name, description in declarations][-1]
 
 
-def _suggestion(name: object) -> str:
-    near = difflib.get_close_matches(str(name), Purpose._declared, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+def _nearest(name: str) -> str | None:
+    return next(iter(difflib.get_close_matches(name, Purpose._declared, cutoff=0.5)), None)
 
 
 def require_purposes(purposes: tuple[object, ...]) -> tuple[Purpose, ...]:
@@ -270,8 +272,8 @@ def require_purposes(purposes: tuple[object, ...]) -> tuple[Purpose, ...]:
     """
     for purpose in purposes:
         if isinstance(purpose, str):
-            near = difflib.get_close_matches(purpose, Purpose._declared, n=1, cutoff=0.5)
-            found = f", such as Purpose.find({near[0]!r})" if near else ""
+            near = _nearest(purpose)
+            found = f", such as Purpose.find({near!r})" if near else ""
             raise TypeError(f"A purpose is a Purpose object{found}; got the string {purpose!r}.")
         if not isinstance(purpose, Purpose):
             raise TypeError(f"A purpose is a Purpose object; got {type(purpose).__name__}.")

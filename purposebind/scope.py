@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from . import config
 from .purpose import Handover, Purpose, _on_handover
-from .sites import Site
+from .sites import WHOLE_FUNCTION, Site
 
 __all__ = [
     "DEAD",
@@ -139,7 +139,7 @@ _NOWHERE: Final = ActiveSet(frozenset())
 _active_sets: dict[frozenset[Purpose], ActiveSet] = {frozenset(): _NOWHERE}
 _open: set[Frame] = set()
 
-OUTSIDE: Final = Frame(None, Entry((), _NOWHERE), None, (lambda: None).__code__, -1)
+OUTSIDE: Final = Frame(None, Entry((), _NOWHERE), None, (lambda: None).__code__, WHOLE_FUNCTION)
 """Where no scope was opened."""
 OUTSIDE.granted = UNCACHED
 
@@ -218,21 +218,20 @@ def kill(frame: Frame) -> None:
         kill(copy)
 
 
-def leave(frame: Frame) -> bool:
-    """Let `frame` die, and take it out of the chain here. Returns whether it was in this context's chain (R5)."""
+def leave(frame: Frame) -> None:
+    """Let `frame` die, and take it out of this context's chain, if it is there (R5)."""
     kill(frame)
     node = _frame.get()
     if node is frame:
         _frame.set(frame.parent or OUTSIDE)
-        return True
+        return
     while node.parent is not None:
         if node.parent is frame:  # left out of order: what was entered inside it stays, on what was around it
             node.parent = frame.parent
             node.entry = Entry(node.entry.purposes, node.entry.active, frame.entry.handovers + node.entry.handovers)
             node.places = (*frame.places, *((p, frame.site) for p in frame.entry.purposes), *node.places)
-            return True
+            return
         node = node.parent
-    return False
 
 
 class Step:
@@ -264,7 +263,7 @@ class noting:
 
     def __enter__(self) -> set[Any]:
         parent = _frame.get()
-        frame = Frame(parent, Entry((), parent.entry.active), None, OUTSIDE.code, -1)
+        frame = Frame(parent, Entry((), parent.entry.active), None, OUTSIDE.code, WHOLE_FUNCTION)
         notes: set[Any] = set()
         frame.note_in(notes)
         if parent.granted is DEAD:

@@ -14,6 +14,7 @@ their hot path; everything else goes through `admit`.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, overload
 
@@ -186,13 +187,13 @@ class Sealed(Generic[T]):
         return seal(copy.deepcopy(self._purposebind_value, memo), binding, subject)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return seal, (open_box(self), self._purposebind_binding, self._purposebind_subject)
+        return _pickled(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self.__reduce_ex__(2)
+        return _pickled(self)
 
     def __getstate__(self) -> object:
-        return self.__reduce_ex__(2)
+        return _pickled(self)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -286,6 +287,10 @@ def _binding(box: Sealed[Any]) -> Binding:
         raise TypeError("An empty box: make one with Sealed.of(value, AllowedFor(...))") from None
 
 
+def _pickled(box: Sealed[Any]) -> tuple[Any, ...]:
+    return seal, (open_box(box), box._purposebind_binding, box._purposebind_subject)
+
+
 def _same_person(one: Any, other: Any) -> bool:
     """Whether two subjects are one. A tagged subject is told by its box alone: comparing values would be a read."""
     return one is other or (type(one) is type(other) and type(one) is not Sealed and bool(one == other))
@@ -296,17 +301,18 @@ def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tupl
     bindings = [box._purposebind_binding for box in boxes]
     if onto is not None:
         bindings.append(onto)
-    policy = bindings[0].policy
-    for binding in bindings[1:]:
-        policy = policy.join(binding.policy)
-    subjects = [box._purposebind_subject for box in boxes]
-    subject = subjects[0] if all(_same_person(other, subjects[0]) for other in subjects) else None
-    for binding in reversed(bindings):  # one that is as narrow already names it best
-        if binding.policy is policy and len(boxes) == 1:
-            return binding, subject
+    policy = functools.reduce(Policy.join, [binding.policy for binding in bindings])
+    subject, *others = [box._purposebind_subject for box in boxes]
+    if not others:
+        for binding in reversed(bindings):  # one that is as narrow already names it best
+            if binding.policy is policy:
+                return binding, subject
+    elif not all(_same_person(subject, other) for other in others):
+        subject = None
     names = dict.fromkeys(binding.field for binding in bindings)
     modes: set[config.Mode | None] = {binding.mode for binding in bindings}
-    return Binding(" + ".join(names), policy, modes.pop() if len(modes) == 1 else None), subject
+    mode, *differing = modes
+    return Binding(" + ".join(names), policy, None if differing else mode), subject
 
 
 def _marker(box: Sealed[Any]) -> str:

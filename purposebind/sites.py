@@ -9,9 +9,12 @@ from __future__ import annotations
 import os.path
 import sys
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Site", "caller", "outside_frame"]
+__all__ = ["WHOLE_FUNCTION", "Site", "caller", "outside_frame"]
+
+WHOLE_FUNCTION: Final = -1
+"""The offset of a site that is a function, not an instruction in it; its line is where the function starts."""
 
 _passed_over: dict[str, bool] = {}
 _CORE = os.path.dirname(os.path.abspath(__file__))
@@ -47,7 +50,7 @@ class Site:
     def line(self) -> int:
         if self._code is None:
             return self._restored[1]
-        if self._offset < 0:
+        if self._offset == WHOLE_FUNCTION:
             return self._code.co_firstlineno
         for start, end, line in self._code.co_lines():
             if start <= self._offset < end and line is not None:
@@ -77,7 +80,7 @@ class Site:
 
 
 def _restore(file: str, line: int, function: str) -> Site:
-    return Site(None, -1, (file, line, function))
+    return Site(None, WHOLE_FUNCTION, (file, line, function))
 
 
 def caller(depth: int) -> Site:

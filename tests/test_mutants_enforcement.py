@@ -58,10 +58,18 @@ def test_the_site_is_the_nearest_frame_outside_the_library() -> None:
     assert caught.value.site.function.endswith("test_the_site_is_the_nearest_frame_outside_the_library")
 
 
-def test_digests_of_subjects_are_long_enough() -> None:
+def test_the_sizes_of_digests_and_their_key() -> None:
     """Two people would count as one in a report of those affected, or a digest could be tried out and undone (R7)."""
-    assert len(private_subject(box()).removeprefix("sealed:")) * 4 >= 128
+    assert len(private_subject(box()).removeprefix("sealed:")) * 4 == 128
     assert len(enforcement._DIGEST_KEY) * 8 >= 256
+
+
+def test_bindings_are_told_apart_by_identity() -> None:
+    """A field of one model would be taken for that of another, of the same name, wherever bindings are looked up."""
+    policy = box().policy
+    first, second = Binding("Account.phone", policy), Binding("Account.phone", policy)
+    assert first != second
+    assert len({first, second}) == 2
 
 
 def test_a_recorded_read_shows_field_and_purposes_alone() -> None:

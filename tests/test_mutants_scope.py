@@ -25,12 +25,12 @@ def test_a_decorated_function_shares_what_was_granted() -> None:
     assert BOX.policy in read()
 
 
-def test_leaving_says_whether_the_frame_was_in_force_here() -> None:
-    """Closing a scope that was opened in another context would pass for closing one here (R5)."""
+def test_leaving_takes_away_the_frame_that_is_left_and_no_other() -> None:
+    """A scope closed in another context would take one of this context with it, or would outlive its block (R5)."""
     with purpose_scope(REPAIRS):
         here = current_frame()
         elsewhere = Frame(OUTSIDE, Entry((REPAIRS,), here.entry.active), None, here.code, -1)
-        assert leave(elsewhere) is False
+        leave(elsewhere)
         assert elsewhere.granted is DEAD
         assert current_frame() is here
         assert active_purposes() == {REPAIRS}
@@ -38,8 +38,10 @@ def test_leaving_says_whether_the_frame_was_in_force_here() -> None:
         innermost = Frame(inside, Entry((REPAIRS,), here.entry.active), None, here.code, -1)
         push(inside)
         push(innermost)
-        assert leave(inside) is True
-        assert leave(innermost) is True
+        leave(inside)
+        assert current_frame() is innermost
+        assert innermost.parent is here
+        leave(innermost)
         assert current_frame() is here
     assert active_purposes() == frozenset()
 

@@ -159,3 +159,29 @@ def test_boxes_of_one_person_stay_that_persons() -> None:
             with pytest.raises(NoActivePurpose):
                 box.open()
     assert seen == ["person-1000", None]
+
+
+ELSEWHERE = Sealed.of("person-1000", AllowedFor(ADVERTISING))  # a tagged subject, which may not be read in the tests
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("person-1000", "person-2000", False),
+        ("person-2000", "person-1000", False),
+        (1, True, False),
+        (ELSEWHERE, ELSEWHERE, True),
+        (ELSEWHERE, Sealed.of("person-1000", AllowedFor(ADVERTISING)), False),
+        (ELSEWHERE, "person-1000", False),
+        ("person-1000", ELSEWHERE, False),
+        (None, "person-1000", False),
+        ("person-1000", None, False),
+    ],
+)
+def test_what_is_derived_from_two_people_is_nobodys(one: Any, other: Any, same: bool) -> None:
+    """A denial would be counted for the wrong person, or a tagged id would be read to see whose data it is (R1)."""
+    policy = AllowedFor(TWO_FACTOR).policy
+    boxes = [seal(SECRET, Binding("Account.phone", policy), subject) for subject in (one, other)]
+    with purpose_scope(TWO_FACTOR):
+        joined = Sealed.join("{}{}".format, *boxes)
+    assert joined._purposebind_subject is (one if same else None)

@@ -1,0 +1,94 @@
+"""A ledger on disk: one folder, which many processes write to at once.
+
+::
+
+    FOLDER/
+      open/SEGMENT.seg      being written; its writer holds an exclusive flock(2) on the file as long as it lives
+      closed/SEGMENT.seg    written to the end, cut to its length, and in the chain
+      chain.jsonl           the hash chain: a line of JSON for each closed segment, compaction and dropped time
+      chain.lock            held (flock) by whoever adds to the chain or moves a segment
+      parquet/BATCH/p=N/*.parquet
+                            what questions run on, made of closed segments; partitioned by the top bits of the person
+      parquet/BATCH/*.parquet
+                            the activities and names of that batch
+      tmp/                  half-made batches; whatever is found there belongs to a process that was killed
+    FOLDER.key              the key, unless another place was given: beside the folder, not in it
+
+A file appears under its final name by a rename, complete. A segment goes from ``open`` to ``closed`` under the chain's
+lock, after its line was added to the chain; one found in ``open`` with a line in the chain has still to be moved.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import LedgerError
+
+__all__ = ["Folder", "try_lock"]
+
+
+class Folder:
+    """The places in a ledger's folder.
+
+    Args:
+        path: The folder; made on first use.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.open = self.path / "open"
+        self.closed = self.path / "closed"
+        self.parquet = self.path / "parquet"
+        self.tmp = self.path / "tmp"
+        self.chain = self.path / "chain.jsonl"
+        self.lock = self.path / "chain.lock"
+
+    @property
+    def key(self) -> Path:
+        """Where the key is if no other place was given."""
+        return self.path.with_name(self.path.name + ".key")
+
+    def make(self) -> None:
+        """Make the folder, readable by its owner alone, where it is not there yet.
+
+        Raises:
+            LedgerError: It cannot be made.
+        """
+        try:
+            for place in (self.path, self.open, self.closed, self.parquet, self.tmp):
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(f"The ledger's folder cannot be made: {error.strerror}: {error.filename}") from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the chain's lock; waits for whoever has it.
+
+        Raises:
+            LedgerError: The lock file cannot be opened.
+        """
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise LedgerError(f"The ledger cannot be locked: {error.strerror}: {self.lock}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def __repr__(self) -> str:
+        return f"<Folder {self.path}>"
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the exclusive lock on an open file, and return whether it was free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -121,8 +121,8 @@ def serialize_field(field: Any, binding: Binding, resolve: Resolve) -> None:
                 value = bound(value, binding, subject_of(model))
         return open_box(value)
 
-    def release_to(model: Any, value: Any, write: Any = _NO_MODEL) -> Any:
-        return value(release(model)) if write is _NO_MODEL else write(release(model, value))
+    def release_to(model: Any, value: Any, write: Any) -> Any:
+        return write(release(model, value))
 
     road: core_schema.SerSchema
     if _scalar(own, resolve):

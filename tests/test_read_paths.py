@@ -28,6 +28,7 @@ from typing import Any
 
 import pydantic_core
 import pytest
+from dumps import ONLY_EXACT, kind_of
 from purposes import ADVERTISING, SECRET, TWO_FACTOR
 from pydantic import BaseModel, ValidationError
 from read_paths.boxes import BOX_FACTS, BOX_MOVES, BOX_READS, BOX_REFUSED, BOX_REPRESENTATIONS, BOXES
@@ -166,8 +167,14 @@ def table(roads: Any, origins: Any, *, skip: Callable[[str, str], bool] = lambda
     return pytest.mark.parametrize(("road", "origin", "where"), cases)
 
 
-TABLE = ("validated", "with a tagged list")
-"""The origins that the whole table is run for, line by line: one for each road that a dump can take inside."""
+TABLE = ("validated", "with a tagged list", "with a field serializer")
+"""The origins that the whole table is run for, line by line: one for each kind of dump there is."""
+
+
+def test_the_table_is_run_for_each_kind_of_dump() -> None:
+    """One of them could be open, and every test would pass on the others (R1)."""
+    kinds = [kind_of(type(ORIGINS[origin]()), "phone") for origin in (*TABLE, "with a tagged model")]
+    assert kinds == (["exact"] * 4 if ONLY_EXACT else ["scalar", "container", "exact", "exact"])
 
 
 @table(READS, TABLE)

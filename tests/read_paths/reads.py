@@ -168,7 +168,7 @@ READS: dict[str, Callable[[Any], Any]] = {
     "model_dump_json of a computed field": lambda a: as_(Computed, a).model_dump_json(include={"dial"}),
     "cached_property": lambda a: as_(Derived, a).dial,
     "model_dump in json.dumps default": lambda a: json.dumps([a], default=lambda o: o.model_dump()),
-    "json.dumps of dict()": lambda a: json.dumps(dict(a)),
+    "json.dumps of dict()": lambda a: json.dumps(dict(a), default=str),
     # pickles
     **{f"pickle protocol {p}": lambda a, p=p: pickle.dumps(a, p) for p in range(pickle.HIGHEST_PROTOCOL + 1)},
     "pickle in pure Python": lambda a: pickle._dumps(a),  # type: ignore[attr-defined]

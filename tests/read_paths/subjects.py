@@ -9,11 +9,11 @@ import json
 import pickle
 import warnings
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, Optional, TypeVar
+from typing import Annotated, Any, Generic, Optional, TypeVar, Union
 
 import pydantic
 from purposes import SECRET, SECURITY, TWO_FACTOR
-from pydantic import BaseModel, ConfigDict, RootModel, SerializeAsAny, TypeAdapter, computed_field
+from pydantic import BaseModel, ConfigDict, RootModel, SerializeAsAny, TypeAdapter, computed_field, field_serializer
 from typing_extensions import TypedDict
 
 from purposebind import AllowedFor, PurposeModel, PurposeRootModel, SubjectId, purpose_scope
@@ -21,8 +21,13 @@ from purposebind import AllowedFor, PurposeModel, PurposeRootModel, SubjectId, p
 T = TypeVar("T")
 
 
+class Plain(BaseModel):
+    handle: str
+    phone: str
+
+
 class Account(PurposeModel):
-    """Scalars only: dumped by the fast road."""
+    """Scalars only: each is handed over by a plain function."""
 
     id: Annotated[int, SubjectId]
     handle: str
@@ -30,9 +35,24 @@ class Account(PurposeModel):
 
 
 class ListAccount(Account):
-    """A tagged list: dumped by the exact road."""
+    """A phone that may be a list: a wrap function hands it over, here as everywhere."""
 
+    phone: Annotated[Union[str, list[str]], AllowedFor(TWO_FACTOR)]  # noqa: UP007
     codes: Annotated[Optional[list[str]], AllowedFor(TWO_FACTOR)] = None  # noqa: UP045
+
+
+class DialledAccount(Account):
+    """A serializer of the user's on the tagged field: the exact road."""
+
+    @field_serializer("phone")
+    def _dialled(self, phone: str) -> str:
+        return "tel:" + phone
+
+
+class HomeAccount(Account):
+    """A model under a tag: the exact road. It is not written out itself, so that a dump may be free of the value."""
+
+    home: Annotated[Plain, AllowedFor(TWO_FACTOR), pydantic.Field(exclude=True)]
 
 
 class FrozenAccount(Account):
@@ -108,6 +128,8 @@ ORIGINS: dict[str, Callable[[], Any]] = {
     "validated from JSON": lambda: Account.model_validate_json(json.dumps(FACTS)),
     "validated by an adapter": lambda: TypeAdapter(list[Account]).validate_python([FACTS])[0],
     "with a tagged list": lambda: ListAccount(**FACTS),
+    "with a field serializer": lambda: DialledAccount(**FACTS),
+    "with a tagged model": lambda: HomeAccount(**FACTS, home=Plain(handle="ada", phone=SECRET)),
     "subclass": lambda: SubAccount(**FACTS),
     "frozen": lambda: FrozenAccount(**FACTS),
     "narrower subclass": lambda: NarrowContact(**FACTS),
@@ -129,11 +151,6 @@ RAW: dict[str, Callable[[], Any]] = {
     "raw by vars().update": changed(lambda a: vars(a).update(phone=SECRET)),
     "raw by a new __dict__": changed(lambda a: setattr(a, "__dict__", dict(FACTS))),
 }
-
-
-class Plain(BaseModel):
-    handle: str
-    phone: str
 
 
 class PlainHolder(BaseModel):

@@ -103,11 +103,13 @@ counted in calls from the one into the other.
   since they have to clean a validation error of its values before it leaves. Inside a list or a parent the way back is
   a validator in Python around each model. `SecretStr` is also made by a call into Python for each value.
 - **A dump** calls one Python function for each tagged field, which asks as a read does and hands the value over. That
-  serves models whose tagged fields are scalars without serializers of the user's.
-- **The exact road** serves the other models, those with a container or a `field_serializer`. A serializer that comes
-  from elsewhere must see plain values, so the whole model is written out from a view: another instance, with a copy of
-  the dictionary in which the fields that are to be written out are opened, one question for each. In a list that
-  happens to every item, while pydantic goes through it in one call: these are the largest ratios here.
+  serves models whose tagged fields are scalars, or containers of scalars, without serializers of the user's. A
+  container is gone through twice: the function has pydantic write it out, and pydantic then writes out what came of it.
+- **The exact road** serves the other models, such as those with a `field_serializer`, or with models under a tag. A
+  serializer that comes from elsewhere must see plain values, so the whole model is written out from a view: another
+  instance, with a copy of the dictionary in which the fields that are to be written out are opened, one question for
+  each. In a list that happens to every item, while pydantic goes through it in one call: these are the largest ratios
+  here.
 - **A copy** is pydantic's, which is Python, with a pass over the tagged fields after it.
 - **A scope** that only set a variable could not tell where it was entered, nor end for a task that outlived its block.
   Entering one makes a frame that knows the line of code, looks up what these purposes lead to from the active ones, and

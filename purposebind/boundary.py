@@ -27,12 +27,14 @@ from pydantic import (
 from pydantic_core import MISSING, SchemaValidator, from_json
 
 from . import config
-from .enforcement import Binding, admit, pending_violation
+from .enforcement import Binding, admit
 from .guards import bound, is_open, subject_of
+from .inheriting import hand_down
+from .pending import pending_violation
 from .recovering import Again, Raise
 from .redaction import WITHHELD, leaves, redacted
 from .scope import current_frame
-from .sealed import Marker, Sealed, narrowed
+from .sealed import Marker, Sealed, ask, narrowed
 from .sealing import sealer
 
 __all__ = ["Boundary"]
@@ -56,6 +58,7 @@ class Boundary:
         shown: The names and aliases of the fields whose input a validation error may show.
         keys: The name of the tagged field that each name and alias stands for.
         keyed: The tagged fields that hold mappings.
+        reaching: The fields that may hold something sealed inside.
 
     Attributes:
         validator: The validator without the wrap, for the model's own entry points; None until the class is complete.
@@ -71,16 +74,18 @@ class Boundary:
         shown: frozenset[str],
         keys: Mapping[str, str],
         keyed: frozenset[str] = frozenset(),
+        reaching: frozenset[str] = frozenset(),
     ) -> None:
         self.cls = cls
         self.bindings = dict(bindings)
         self.shown = shown
         self.keys = dict(keys)
         self.keyed = keyed
+        self.reaching = reaching if subject is not None else frozenset()
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
-        self.seal = sealer(cls, self.bindings, subject, derived)
+        self.seal = sealer(cls, self.bindings, subject, derived, self.reaching)
 
     def opened(self, model: Any, read: Callable[[str, Any], bool] | None = None) -> Any:
         """Return a copy of `model` with plain values, for a validator or serializer of pydantic's to work on.
@@ -106,7 +111,7 @@ class Boundary:
         for name in self.bindings:
             box = model.__dict__.get(name)
             if type(box) is Sealed:
-                admit(box._purposebind_binding, box._purposebind_subject)
+                ask(box)
 
     def assign(self, model: Any, name: str, value: Any, assign: Callable[[str, Any], None]) -> None:
         """Set an attribute of a sealed `model` by pydantic's `assign`, and seal what was set.
@@ -123,6 +128,8 @@ class Boundary:
                     self.seal(model)
                 elif name in self.bindings:
                     model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject_of(model))
+                if name in self.reaching:
+                    hand_down(model.__dict__.get(name), subject_of(model))
                 return
             view = self.opened(model)
             view.__setattr__(name, value if box is None else box._purposebind_value)
@@ -290,7 +297,7 @@ class Boundary:
             ):
                 return False
             if type(value) is Sealed:
-                admit(value._purposebind_binding, value._purposebind_subject)
+                ask(value)
             else:
                 admit(self.bindings[name], subject_of(model))
             return True

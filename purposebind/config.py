@@ -11,12 +11,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from .enforcement import Denial, Read
+    from .enforcement import Binding, Denial, Read
+    from .frames import Frame
 
 __all__ = [
     "Configuration",
     "Configured",
+    "Ledger",
     "Mode",
+    "OnLedgerFailure",
+    "ReadHook",
     "Recorder",
     "ViolationHook",
     "check_mode",
@@ -27,13 +31,48 @@ __all__ = [
 ]
 
 Mode: TypeAlias = Literal["enforce", "observe"]
+OnLedgerFailure: TypeAlias = Literal["deny", "continue"]
 ViolationHook: TypeAlias = "Callable[[Denial], object]"
 
 
-class Recorder(Protocol):
+class ReadHook(Protocol):
     """What is told of every read that is let through. While one is set, no grant is cached."""
 
     def __call__(self, read: Read, /) -> object: ...
+
+
+class Recorder(Protocol):
+    """What a ledger records with. A value is let out once `read`, or `denied` in observe mode, has returned.
+
+    Whatever one of these raises counts as a failure to record.
+    """
+
+    def read(self, binding: Binding, subject: Any, frame: Frame, /) -> object:
+        """Record that a field of the person `subject` (None: unknown) was read in the scope entry `frame`."""
+
+    def shortcut(self, frame: Frame, /) -> Callable[[Any], bool] | None:
+        """Return what records further reads in `frame`, of the bindings that `read` has recorded there; or None.
+
+        It is called with the box that is read, and returns whether it has recorded that. The box's subject may be a
+        value that tells nobody's name; that it leaves to `read`.
+        """
+
+    def denied(self, denial: Denial, subject: Any, frame: Frame, /) -> object:
+        """Record a denial, enforced or observed. `subject` is the person, where the denial may hold but a digest."""
+
+    def opened(self, frame: Frame, /) -> object:
+        """Record that the scope entry `frame` is open, before anything is read in it."""
+
+    def missed(self) -> object:
+        """Count a read that was let through and could not be recorded."""
+
+
+class Ledger(Protocol):
+    """What `configure` takes for ``ledger=``."""
+
+    def recorder(self) -> Recorder:
+        """Return what records into the ledger, the same one each time."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,14 +84,23 @@ class Configuration:
         unscoped: The same for a read with no active purpose; only ``"observe"`` differs from `mode`.
         on_violation: Called with each `Denial`, enforced or observed.
         on_read: Called with each `Read` that was let through.
+        ledger: What records every read and denial, or None.
+        on_ledger_failure: What becomes of a read that cannot be recorded: ``"deny"`` refuses it.
         revealing: Representations and validation errors show values; for test suites of others only.
     """
 
     mode: Mode = "enforce"
     unscoped: Mode = "enforce"
     on_violation: tuple[ViolationHook, ...] = ()
-    on_read: tuple[Recorder, ...] = ()
+    on_read: tuple[ReadHook, ...] = ()
+    ledger: Recorder | None = None
+    on_ledger_failure: OnLedgerFailure = "deny"
     revealing: bool = False
+
+    @property
+    def sees_reads(self) -> bool:
+        """Whether somebody has to be told of each read, so that no grant may be cached."""
+        return bool(self.on_read) or self.ledger is not None
 
 
 class _Unset:
@@ -85,7 +133,9 @@ def configure(
     mode: Mode | _Unset = _UNSET,
     unscoped: Mode | _Unset = _UNSET,
     on_violation: ViolationHook | Iterable[ViolationHook] | _Unset = _UNSET,
-    on_read: Recorder | Iterable[Recorder] | _Unset = _UNSET,
+    on_read: ReadHook | Iterable[ReadHook] | _Unset = _UNSET,
+    ledger: Ledger | _Unset | None = _UNSET,
+    on_ledger_failure: OnLedgerFailure | _Unset = _UNSET,
 ) -> Configured:
     """Change how the library behaves, for the whole process; what is not named stays as it is.
 
@@ -95,15 +145,20 @@ def configure(
             wrong purpose still raises; ``"enforce"`` is the default.
         on_violation: One hook or several, each called with a `Denial`. An exception in a hook is logged and neither
             hides the denial nor stops the program.
-        on_read: One recorder or several, each called with a `Read` before the value is let out. An exception in a
-            recorder refuses the read.
+        on_read: One hook or several, each called with a `Read` before the value is let out. An exception in one refuses
+            the read.
+        ledger: A `purposebind.ledger.Ledger` that records every read before the value is let out, and every denial; or
+            None for none.
+        on_ledger_failure: ``"deny"`` (the default) refuses a read that the ledger cannot record; ``"continue"`` lets it
+            through, counts it and warns.
 
     Returns:
         An object that undoes the change when used as a context manager.
 
     Raises:
-        ValueError: `mode` or `unscoped` is another word.
-        TypeError: A hook cannot be called.
+        ValueError: `mode`, `unscoped` or `on_ledger_failure` is another word.
+        TypeError: A hook cannot be called, or `ledger` is no ledger.
+        LedgerError: The ledger cannot be written.
 
     Example:
         >>> with configure(mode="observe"):
@@ -118,9 +173,22 @@ def configure(
         changes["on_violation"] = _callables(on_violation, "on_violation")
     if not isinstance(on_read, _Unset):
         changes["on_read"] = _callables(on_read, "on_read")
+    if not isinstance(ledger, _Unset):
+        changes["ledger"] = _recorder(ledger)
+    if not isinstance(on_ledger_failure, _Unset):
+        if on_ledger_failure not in ("deny", "continue"):
+            raise ValueError(f'on_ledger_failure= is "deny" or "continue", not {on_ledger_failure!r}')
+        changes["on_ledger_failure"] = on_ledger_failure
     before = current
     install(replace(before, **changes))
     return Configured(before)
+
+
+def _recorder(ledger: Any) -> Recorder | None:
+    if ledger is not None and not callable(getattr(ledger, "recorder", None)):
+        raise TypeError(f"ledger= takes a purposebind.ledger.Ledger, not {type(ledger).__name__}: Ledger('a/folder')")
+    recorder: Recorder | None = None if ledger is None else ledger.recorder()
+    return recorder
 
 
 def check_mode(word: object, name: str) -> Mode:

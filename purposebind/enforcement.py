@@ -7,16 +7,14 @@ true for every road:
 - **R7** What is refused is described by names and places; the value never comes here.
 - **R11** Observing differs from enforcing in the last step alone: record and warn, instead of raise.
 
-A grant is remembered (in the active set, shared by its frames) only while nobody records reads; with a recorder every
+A grant is remembered (in the active set, shared by its frames) only while nobody is told of reads; with a ledger every
 read passes `admit`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
-import secrets
 import sys
 import threading
 from dataclasses import dataclass
@@ -25,11 +23,14 @@ from typing import Any, Final
 
 from . import config, scope
 from .errors import NoActivePurpose, PurposeViolation, Reason
+from .frames import DEAD, Frame, open_frames
+from .pending import refuse
 from .policy import Decision, Policy, decide
 from .purpose import Purpose
+from .recording import private_subject, record_denial, record_read
 from .sites import Site, outside_frame
 
-__all__ = ["Binding", "Denial", "Read", "admit", "pending_violation", "private_subject"]
+__all__ = ["Binding", "Denial", "Read", "admit"]
 
 _logger = logging.getLogger("purposebind")
 _warned: set[tuple[str, frozenset[Purpose], str]] = set()
@@ -92,7 +93,7 @@ class Read:
     field: str
     active: frozenset[Purpose]
     subject: Any = dataclasses.field(repr=False)
-    frame: scope.Frame = dataclasses.field(repr=False)
+    frame: Frame = dataclasses.field(repr=False)
 
 
 def admit(binding: Binding, subject: Any = None) -> None:
@@ -110,24 +111,36 @@ def admit(binding: Binding, subject: Any = None) -> None:
     policy = binding.policy
     if policy in frame.granted:
         return
-    active = frame.active
-    decision = decide(policy, active)
-    if not decision.allowed:
-        _refuse(binding, frame, decision, subject)
+    active = frame.entry.active
+    if frame.granted is DEAD or policy not in active.decided:
+        decision = decide(policy, frame.active)
+        if decision.allowed:
+            active.decided.add(policy)
+        elif not frame.in_emergency:
+            _refuse(binding, frame, decision, subject)
+            if frame.notes is not None:
+                frame.notes.add(policy)
+            return
     if frame.notes is not None:
         frame.notes.add(policy)
-    recorders = config.current.on_read
-    if recorders and decision.allowed:
-        read = Read(binding.field, active, private_subject(subject), frame)
-        for record in recorders:
-            record(read)
-    elif decision.allowed and frame.granted is frame.entry.active.granted:
+    current = config.current
+    if current.ledger is not None:
+        record_read(current.ledger, binding, subject, frame)
+        if not frame.watched and not current.on_read:
+            frame.record = current.ledger.shortcut(frame)
+            if config.current is not current:  # since just now, by another thread
+                frame.record = None
+    if current.on_read:
+        read = Read(binding.field, frame.active, private_subject(subject), frame)
+        for hook in current.on_read:
+            hook(read)
+    elif current.ledger is None and frame.granted is active.granted:
         frame.granted.add(policy)
-        if config.current.on_read:  # set in between, by another thread
+        if config.current.sees_reads:  # since just now, by another thread
             frame.granted.discard(policy)
 
 
-def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: Any) -> None:
+def _refuse(binding: Binding, frame: Frame, decision: Decision, subject: Any) -> None:
     reader = outside_frame(sys._getframe())
     unscoped = decision.reason is Reason.NO_SCOPE
     reason, detail = _how_lost(frame, reader) if unscoped else (decision.reason, "")
@@ -149,28 +162,30 @@ def _refuse(binding: Binding, frame: scope.Frame, decision: Decision, subject: A
         mode = "observe"
     enforced = mode == "enforce"
     violation = kind(**facts)
-    _tell(
-        Denial(
-            field=binding.field,
-            allowed=violation.allowed,
-            active=frame.active,
-            reason=reason,
-            site=violation.site,
-            subject=private_subject(subject),
-            enforced=enforced,
-            violation=violation,
-        )
+    denial = Denial(
+        field=binding.field,
+        allowed=violation.allowed,
+        active=frame.active,
+        reason=reason,
+        site=violation.site,
+        subject=private_subject(subject),
+        enforced=enforced,
+        violation=violation,
     )
+    del reader  # a frame that held itself would keep its caller's values
+    if config.current.ledger is not None:
+        record_denial(config.current.ledger, denial, subject, frame)
+    _tell(denial)
     if enforced:
-        _here.pending = (kind, facts)
+        del denial
         try:
-            raise violation
-        finally:  # else the error, its traceback and this frame would hold one another, and the caller's values
-            del violation, reader
+            refuse(violation, facts)
+        finally:  # else the error, its traceback and this frame would hold one another
+            del violation
     _warn_once(violation)  # R11: the one difference
 
 
-def _how_lost(frame: scope.Frame, reader: FrameType | None) -> tuple[Reason, str]:
+def _how_lost(frame: Frame, reader: FrameType | None) -> tuple[Reason, str]:
     while frame.notes is not None and not frame.entry.purposes and frame.parent is not None:
         frame = frame.parent  # a frame of ours, made to note what is read
     if not frame.alive:
@@ -184,7 +199,7 @@ def _how_lost(frame: scope.Frame, reader: FrameType | None) -> tuple[Reason, str
             f"{reader.f_code.co_name}() is a generator: it runs in the scope of whoever drives it, not in the one "
             "where it was made, and its driver is in none"
         )
-    others = scope.open_frames()
+    others = open_frames()
     thread = threading.current_thread()
     if others and thread is not threading.main_thread():
         return Reason.OTHER_THREAD, (
@@ -215,32 +230,3 @@ def _warn_once(violation: PurposeViolation) -> None:
     if key not in _warned:
         _warned.add(key)
         _logger.warning("observed, not enforced: %s", violation)
-
-
-def pending_violation(wrapper: BaseException) -> PurposeViolation | None:
-    """Return the violation that `wrapper`, an exception of a library underneath, hides; made anew, or None (R12).
-
-    pydantic turns an exception in a serializer or an attribute into one of its own, of which only the text is left.
-    """
-    pending = getattr(_here, "pending", None)
-    _here.pending = None
-    if pending is None:
-        return None
-    kind, facts = pending
-    violation: PurposeViolation = kind(**facts)
-    return violation if violation._headline() in str(wrapper) else None
-
-
-_DIGEST_KEY: Final = secrets.token_bytes()
-
-
-def private_subject(subject: Any) -> Any:
-    """Return `subject`, or for one that is sealed itself a digest by which people can be told apart and not found."""
-    try:
-        return _digest(subject._purposebind_value)
-    except AttributeError:
-        return subject
-
-
-def _digest(value: Any) -> str:
-    return "sealed:" + hashlib.blake2b(repr(value).encode(), key=_DIGEST_KEY, digest_size=16).hexdigest()

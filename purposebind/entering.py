@@ -9,6 +9,7 @@ What this module keeps, on the frames of `purposebind.scope`:
 from __future__ import annotations
 
 import contextlib
+import os.path
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType, TracebackType
@@ -16,28 +17,22 @@ from typing import Any, TypeVar
 
 from .callables import wrap
 from .errors import PolicyError, PurposeError
+from .frames import DEAD, Entry, Frame, note_closed, note_open, open_frames
 from .purpose import Purpose, require_purposes
 from .scope import (
-    DEAD,
     OUTSIDE,
-    Entry,
-    Frame,
     Step,
     active_set,
     current_frame,
     enter,
     handovers_of,
-    kill,
     leave,
-    note_closed,
-    note_open,
-    open_frames,
     set_frame,
     standing,
 )
 from .sites import WHOLE_FUNCTION, Site
 
-__all__ = ["carry", "purpose_scope"]
+__all__ = ["carry", "purpose_scope", "with_statement"]
 
 _F = TypeVar("_F", bound="Callable[..., Any] | staticmethod[..., Any] | classmethod[Any, ..., Any] | property")
 
@@ -46,7 +41,7 @@ _CO_ITERABLE_COROUTINE = 0x100
 _CO_ASYNC_GENERATOR = 0x200
 _SUSPENDS = _CO_GENERATOR | _CO_ASYNC_GENERATOR
 _CONTEXTLIB = contextlib.ExitStack.enter_context.__code__.co_filename
-_BETWEEN = frozenset((_CONTEXTLIB, __file__))
+_BETWEEN = frozenset((_CONTEXTLIB, __file__, os.path.join(os.path.dirname(__file__), "break_glass.py")))
 """Files whose frames may stand between a scope and the ``with`` statement that enters it."""
 
 
@@ -106,14 +101,14 @@ class purpose_scope:
         caller = sys._getframe(1)
         code = caller.f_code
         if code.co_flags & _SUSPENDS or code.co_filename in _BETWEEN:
-            caller = _with_statement(caller, self)
+            caller = with_statement(caller, self)
             code = caller.f_code
         parent = current_frame()
         active = parent.entry.active if parent.granted is not DEAD else standing(parent)
         entry = active.entries.get(self._key) or enter(active, self._key)
         frame = Frame(parent, entry, self, code, caller.f_lasti)
-        if parent.notes is not None:
-            frame.note_in(parent.notes)
+        if parent.watched:
+            frame.watch(notes=parent.notes, emergency=parent.emergency)
         note_open(frame)
         set_frame(frame)
         return self
@@ -124,8 +119,8 @@ class purpose_scope:
             frame.granted = DEAD
             note_closed(frame)
             set_frame(frame.parent or OUTSIDE)
-            if frame.carried:  # asked after the death: what is carried in between sees it, or is seen here
-                kill(frame)
+            if frame.dependents:  # asked after the death: what is added in between sees it, or is seen here
+                frame.die()
         else:
             self._leave_elsewhere(raising=kind is None)
 
@@ -161,7 +156,7 @@ class purpose_scope:
             leave(node)
         opened = [frame for frame in open_frames() if frame.owner is self]
         for frame in opened:  # which of them was left cannot be known: none may outlive its block
-            kill(frame)
+            frame.die()
         if not raising:  # the error on its way says more than ours would
             return
         if opened:
@@ -195,15 +190,13 @@ def carry(function: _F) -> _F:
     if origin is OUTSIDE:
         return function
     handovers = handovers_of(origin)
-    if origin.carried is None:
-        origin.carried = []
 
     def step(code: CodeType) -> Step:
         here = current_frame()
         both = active_set(standing(here).purposes | origin.entry.active.purposes)
         frame = Frame(here, Entry(origin.entry.purposes, both, handovers), origin, origin.code, origin.offset)
-        if origin.notes is not None:
-            frame.note_in(origin.notes)
+        if origin.watched:
+            frame.watch(notes=origin.notes, emergency=origin.emergency)
         return _CarriedStep(frame)
 
     return wrap(function, step)
@@ -218,20 +211,17 @@ class _CarriedStep(Step):
         super().__enter__()
         origin = self._frame.owner
         assert isinstance(origin, Frame)
-        assert origin.carried is not None
-        origin.carried.append(self._frame)
-        if not origin.alive:  # after the append: a block left in between has either seen the frame or is seen here
-            kill(self._frame)
+        origin.at_end(self._frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         super().__exit__(kind, error, tb)
         origin = self._frame.owner
         assert isinstance(origin, Frame)
-        if origin.carried and self._frame in origin.carried:
-            origin.carried.remove(self._frame)
+        if origin.dependents and self._frame in origin.dependents:
+            origin.dependents.remove(self._frame)
 
 
-def _with_statement(caller: FrameType, scope: purpose_scope) -> FrameType:
+def with_statement(caller: FrameType, scope: Any) -> FrameType:
     """Return the frame whose ``with`` enters `scope`, having made sure that it is not a generator's.
 
     A generator's ``with`` stays open at a yield, and its consumer would run in the scope without having asked (R5).
@@ -251,10 +241,7 @@ def _with_statement(caller: FrameType, scope: purpose_scope) -> FrameType:
                     f"({Site(place.f_code, place.f_lasti)}). At each yield the block would stay open, and whoever "
                     "consumes the generator would run in it.\n"
                     "Did you forget the @contextmanager (or @asynccontextmanager) decorator? Otherwise:\n"
-                    f"  - decorate the generator: @{scope!r} enters at each step and leaves at each yield;\n"
-                    "  - or close the block before the yield;\n"
-                    "  - or, where a framework drives this generator as a context manager (a pytest fixture), say so: "
-                    f"with {scope!r}.across_yields(): ..."
+                    f"{_ways_out(scope)}"
                 )
             place = driver
         elif place.f_code.co_filename == _CONTEXTLIB:
@@ -262,3 +249,14 @@ def _with_statement(caller: FrameType, scope: purpose_scope) -> FrameType:
         else:
             break
     return statement
+
+
+def _ways_out(scope: Any) -> str:
+    if not isinstance(scope, purpose_scope):
+        return "  - close the block before the yield."
+    return (
+        f"  - decorate the generator: @{scope!r} enters at each step and leaves at each yield;\n"
+        "  - or close the block before the yield;\n"
+        "  - or, where a framework drives this generator as a context manager (a pytest fixture), say so: "
+        f"with {scope!r}.across_yields(): ..."
+    )

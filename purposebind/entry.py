@@ -13,7 +13,7 @@ from pydantic import PydanticUserError, ValidationError
 from pydantic.version import version_short
 from pydantic_core import SchemaValidator
 
-from .enforcement import pending_violation
+from .pending import pending_violation
 from .recovering import Raise
 from .roads import plain_schema
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .purpose import Purpose
     from .sites import Site
 
-__all__ = ["NoActivePurpose", "PolicyError", "PurposeError", "PurposeViolation", "Reason"]
+__all__ = ["NoActivePurpose", "NotRecorded", "PolicyError", "PurposeError", "PurposeViolation", "Reason"]
 
 
 _FACTS = ("field", "reason", "allowed", "never", "active", "sites", "culprits", "site", "detail")
@@ -36,6 +36,8 @@ class Reason(Enum):
     """The read is in a generator, which runs in the scope of whoever drives it, and nobody's is open."""
     OTHER_THREAD = "other thread"
     """The scopes open now are other threads'; a thread starts with none."""
+    NOT_RECORDED = "not recorded"
+    """It is allowed, and the ledger that records every read cannot record it."""
 
 
 class PurposeError(Exception):
@@ -179,6 +181,33 @@ class NoActivePurpose(PurposeViolation):
         if self.reason is not Reason.NO_SCOPE and self.reason is not Reason.SCOPE_CLOSED:
             first.append(f"  - or open a scope here: with {scope}: ...")
         return ["Ways out:", *first, owner]
+
+
+class NotRecorded(PurposeViolation):
+    """Tagged data was about to be read, rightly, and the ledger could not record it.
+
+    Example:
+        >>> print(NotRecorded(field="Account.phone", reason=Reason.NOT_RECORDED, detail="no space left on device"))
+        Account.phone may not be read: the ledger cannot record the read.
+          because      no space left on device
+        Ways out:
+          - mend the ledger: reads go through again as soon as it can be written;
+          - or let reads through unrecorded, counted and warned about: configure(on_ledger_failure="continue").
+    """
+
+    def _headline(self) -> str:
+        return f"{self.field} may not be read: the ledger cannot record the read."
+
+    def _facts(self) -> list[str]:
+        read_at = [f"  read at      {self.site}"] if self.site is not None else []
+        return [*read_at, f"  because      {self.detail}"]
+
+    def _ways_out(self) -> list[str]:
+        return [
+            "Ways out:",
+            "  - mend the ledger: reads go through again as soon as it can be written;",
+            '  - or let reads through unrecorded, counted and warned about: configure(on_ledger_failure="continue").',
+        ]
 
 
 def _names(purposes: Sequence[Purpose]) -> str:

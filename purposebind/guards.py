@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic_core import MISSING
 
+from . import config
 from .enforcement import Binding, admit
 from .policy import Policy
 from .scope import current_frame, noting
 from .sealed import Sealed, open_box, seal
+from .subjects import BoxedSubject
 
 __all__ = ["DerivedProperty", "FieldGuard", "bound", "field_guard", "is_open", "subject_of"]
 
@@ -30,6 +32,9 @@ class FieldGuard:
     """Stands before a tagged field. Made by `field_guard`."""
 
     __slots__ = ("binding", "deprecation", "name")
+
+    roads: ClassVar[tuple[Any, Any]]
+    """How its attribute is read while no ledger is on, and while one is."""
 
     def __init__(self, name: str, binding: Binding, deprecation: str | None) -> None:
         self.name = name
@@ -77,14 +82,37 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
             box = None  # a refusal's traceback shows the locals of this function (R7)
         return self.read(model)
 
+    def get_recorded(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
+        try:
+            box = model._purposebind_values[name]
+            if current_frame().record(box):  # type: ignore[misc]
+                return box._purposebind_value
+        except (AttributeError, KeyError, TypeError):  # TypeError: None, where nothing was recorded yet
+            box = None  # a refusal's traceback shows the locals of this function (R7)
+        return self.read(model)
+
     def get_deprecated(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
         return self.read(model)
 
-    kind = type(
-        "FieldGuard", (FieldGuard,), {"__slots__": (), "__get__": get if deprecation is None else get_deprecated}
-    )
+    roads = (get, get_recorded) if deprecation is None else (get_deprecated, get_deprecated)
+    kind = type("FieldGuard", (FieldGuard,), {"__slots__": (), "roads": roads})
+    _take_road(kind)
     guard: FieldGuard = kind(name, binding, deprecation)
     return guard
+
+
+def _take_road(kind: type[FieldGuard]) -> None:
+    """Have the guards of a class read as the configuration asks: a choice made here costs nothing at each read."""
+    direct, recorded = kind.roads
+    kind.__get__ = direct if config.current.ledger is None else recorded  # type: ignore[attr-defined]
+
+
+def _configured() -> None:
+    for kind in FieldGuard.__subclasses__():
+        _take_road(kind)
+
+
+config.on_change(_configured)
 
 
 def is_open(model: Any) -> bool:
@@ -135,9 +163,10 @@ class DerivedProperty(cached_property[Any]):
 
 
 def subject_of(model: Any) -> Any:
-    """Return the value of the model's `SubjectId` field as it is stored, or None."""
+    """Return whose data `model` holds, as a box's slot has it, or None."""
     name = model.__purpose_subject__
-    return model.__dict__.get(name) if name is not None else None
+    subject = model.__dict__.get(name) if name is not None else None
+    return BoxedSubject(subject) if type(subject) is Sealed else subject
 
 
 def bound(value: Any, binding: Binding, subject: Any) -> Any:

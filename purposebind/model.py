@@ -19,10 +19,10 @@ from . import config
 from .boundary import Boundary
 from .collecting import Collecting, put_boundary, put_guards, sealed_model
 from .declaration import check_declaration
-from .enforcement import pending_violation
 from .entry import own_validator
 from .errors import PolicyError
 from .guards import DerivedProperty, is_open
+from .pending import pending_violation
 from .roads import replaced_schema
 from .schema import bind, declares_tags
 from .sealed import Marker, open_box

@@ -105,6 +105,7 @@ def _boundary(
         shown=frozenset(k for n in cls.__pydantic_fields__.keys() - closed for k in _keys(cls, n)),
         keys={key: name for name in closed for key in _keys(cls, name)},
         keyed=keyed,
+        reaching=frozenset(reaching),
     )
 
 

@@ -12,28 +12,21 @@ task, a thread or a callback, and the frame with it; but when the block is left 
 losing what it has granted. Leaving works on frames, not on tokens, so that leaving out of order resurrects nothing. A
 dead frame grants nothing, although an ancestor may be alive; a scope entered inside it stands on the nearest living
 ancestor.
-
-Each distinct set of active purposes is one `ActiveSet`, which remembers what was granted under it. That memory is what
-makes an allowed read cheap; it holds no more than `decide` would say again.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar
-from types import CodeType, TracebackType
+from types import TracebackType
 from typing import Any, Final
 
 from . import config
+from .frames import DEAD, UNCACHED, ActiveSet, Entry, Frame, note_open
 from .purpose import Handover, Purpose, _on_handover
 from .sites import WHOLE_FUNCTION, Site
 
 __all__ = [
-    "DEAD",
     "OUTSIDE",
-    "UNCACHED",
-    "ActiveSet",
-    "Entry",
-    "Frame",
     "Step",
     "active_purposes",
     "active_set",
@@ -42,12 +35,8 @@ __all__ = [
     "entered",
     "forget_grants",
     "handovers_of",
-    "kill",
     "leave",
-    "note_closed",
-    "note_open",
     "noting",
-    "open_frames",
     "push",
     "set_frame",
     "standing",
@@ -55,89 +44,8 @@ __all__ = [
 ]
 
 
-class _Nothing(frozenset[Any]):
-    """Grants of a frame that has none; one object for each reason."""
-
-
-class ActiveSet:
-    """A set of active purposes, interned.
-
-    Attributes:
-        purposes: The purposes.
-        granted: The policies that `decide` allowed under them, while nobody records reads.
-        entries: What entering further purposes leads to (R4).
-    """
-
-    __slots__ = ("entries", "granted", "purposes")
-
-    def __init__(self, purposes: frozenset[Purpose]) -> None:
-        self.purposes = purposes
-        self.granted: set[Any] = set()
-        self.entries: dict[Purpose | tuple[Purpose, ...], Entry] = {}
-
-
-class Entry:
-    """The outcome of entering `purposes` somewhere: the active set it leads to, and the handovers it took."""
-
-    __slots__ = ("active", "handovers", "purposes")
-
-    def __init__(self, purposes: tuple[Purpose, ...], active: ActiveSet, handovers: tuple[Handover, ...] = ()) -> None:
-        self.purposes = purposes
-        self.active = active
-        self.handovers = handovers
-
-
-class Frame:
-    """One entry of a scope, alive while its block is open.
-
-    Attributes:
-        parent: The frame inside which this one was entered; None for `OUTSIDE` alone.
-        entry: What entering led to.
-        granted: What may be read without asking again. `DEAD` once the block was left.
-        owner: The object whose block this is.
-        notes: Where the policies of what is read are noted, or None; inherited by the frames inside.
-        carried: Frames that `carry` made of this one, and that die with it.
-    """
-
-    # Class attributes for what few frames have: making a frame is the cost of entering a scope.
-    carried: list[Frame] | None = None
-    notes: set[Any] | None = None
-    places: tuple[tuple[Purpose, Site], ...] = ()  # where frames were entered that were left out of order
-
-    def __init__(self, parent: Frame | None, entry: Entry, owner: object, code: CodeType, offset: int) -> None:
-        self.parent = parent
-        self.entry = entry
-        self.owner = owner
-        self.code = code
-        self.offset = offset
-        self.granted: Any = entry.active.granted
-
-    def note_in(self, notes: set[Any]) -> None:
-        """Have every read in this frame noted in `notes`: each is to be seen, so nothing is granted in advance."""
-        self.notes = notes
-        self.granted = UNCACHED
-
-    @property
-    def alive(self) -> bool:
-        """Whether the block is open."""
-        return self.granted is not DEAD
-
-    @property
-    def active(self) -> frozenset[Purpose]:
-        """The active purposes; none once the block was left."""
-        return self.entry.active.purposes if self.granted is not DEAD else frozenset()
-
-    @property
-    def site(self) -> Site:
-        """Where the scope was entered."""
-        return Site(self.code, self.offset)
-
-
-DEAD: Final = _Nothing()
-UNCACHED: Final = _Nothing()
 _NOWHERE: Final = ActiveSet(frozenset())
 _active_sets: dict[frozenset[Purpose], ActiveSet] = {frozenset(): _NOWHERE}
-_open: set[Frame] = set()
 
 OUTSIDE: Final = Frame(None, Entry((), _NOWHERE), None, (lambda: None).__code__, WHOLE_FUNCTION)
 """Where no scope was opened."""
@@ -148,8 +56,6 @@ _frame: ContextVar[Frame] = ContextVar("purposebind_frame", default=OUTSIDE)
 # Bound once: the compiler calls a method of an imported name the slow way.
 current_frame = _frame.get
 set_frame = _frame.set
-note_open = _open.add
-note_closed = _open.discard
 
 
 def active_purposes() -> frozenset[Purpose]:
@@ -204,23 +110,18 @@ def standing(frame: Frame) -> ActiveSet:
 def push(frame: Frame) -> None:
     """Enter `frame`: from here on it is the innermost of this context."""
     around = frame.parent
-    if around is not None and around.notes is not None and frame.notes is None:
-        frame.note_in(around.notes)
-    _open.add(frame)
+    if around is not None and around.watched:
+        frame.watch(
+            notes=around.notes if frame.notes is None else frame.notes,
+            emergency=around.emergency if frame.emergency is None else frame.emergency,
+        )
+    note_open(frame)
     _frame.set(frame)
-
-
-def kill(frame: Frame) -> None:
-    """Let `frame` die, and what was carried from it: nothing is granted in it any more, in whatever context."""
-    frame.granted = DEAD
-    _open.discard(frame)
-    for copy in list(frame.carried or ()):
-        kill(copy)
 
 
 def leave(frame: Frame) -> None:
     """Let `frame` die, and take it out of this context's chain, if it is there (R5)."""
-    kill(frame)
+    frame.die()
     node = _frame.get()
     if node is frame:
         _frame.set(frame.parent or OUTSIDE)
@@ -265,7 +166,7 @@ class noting:
         parent = _frame.get()
         frame = Frame(parent, Entry((), parent.entry.active), None, OUTSIDE.code, WHOLE_FUNCTION)
         notes: set[Any] = set()
-        frame.note_in(notes)
+        frame.watch(notes=notes, emergency=parent.emergency)
         if parent.granted is DEAD:
             frame.granted = DEAD
         self._step = Step(frame)
@@ -315,11 +216,6 @@ def handovers_of(frame: Frame) -> tuple[Handover, ...]:
         taken[:0] = node.entry.handovers if node.alive else ()
         node = node.parent
     return tuple(dict.fromkeys(taken))
-
-
-def open_frames() -> list[Frame]:
-    """Return the frames that are open anywhere in the process."""
-    return list(_open.copy())
 
 
 def forget_grants() -> None:

@@ -25,9 +25,11 @@ from . import config
 from .enforcement import Binding, admit
 from .policy import Policy
 from .redaction import leaves, redacted
+from .scope import current_frame
+from .subjects import BoxedSubject, Subject, resolved
 from .tags import WRAP, AllowedFor, claim_policy, field_label, purposes_in_schema
 
-__all__ = ["Marker", "Sealed", "narrowed", "open_box", "seal"]
+__all__ = ["Marker", "Sealed", "ask", "narrowed", "open_box", "same_person", "seal"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -130,7 +132,7 @@ class Sealed(Generic[T]):
         if not boxes or not all(isinstance(box, Sealed) for box in boxes):
             raise TypeError("Sealed.join(function, *boxes) takes one Sealed or more")
         for box in boxes:
-            _admit(box)
+            ask(box)
         binding, subject = _joined(boxes)
         return seal(function(*(box._purposebind_value for box in boxes)), binding, subject)
 
@@ -255,7 +257,7 @@ def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:
     box: Sealed[R] = Sealed()
     box._purposebind_value = value
     box._purposebind_binding = binding
-    box._purposebind_subject = subject
+    box._purposebind_subject = BoxedSubject(subject) if type(subject) is Sealed else subject
     return box
 
 
@@ -272,12 +274,19 @@ def open_box(value: Any) -> Any:
     """
     if type(value) is not Sealed:
         return value
-    _admit(value)
+    ask(value)
     return value._purposebind_value
 
 
-def _admit(box: Sealed[Any]) -> None:
-    admit(_binding(box), box._purposebind_subject)
+def ask(box: Sealed[Any]) -> None:
+    """Ask whether what is in `box` may be read here.
+
+    Raises:
+        PurposeViolation: It may not.
+    """
+    record = current_frame().record
+    if record is None or not record(box):
+        admit(_binding(box), resolved(box._purposebind_subject, box))
 
 
 def _binding(box: Sealed[Any]) -> Binding:
@@ -291,9 +300,11 @@ def _pickled(box: Sealed[Any]) -> tuple[Any, ...]:
     return seal, (open_box(box), box._purposebind_binding, box._purposebind_subject)
 
 
-def _same_person(one: Any, other: Any) -> bool:
+def same_person(one: Any, other: Any) -> bool:
     """Whether two subjects are one. A tagged subject is told by its box alone: comparing values would be a read."""
-    return one is other or (type(one) is type(other) and type(one) is not Sealed and bool(one == other))
+    if one is other:
+        return not isinstance(one, Subject)
+    return type(one) is type(other) and bool(one == other)
 
 
 def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tuple[Binding, Any]:
@@ -302,12 +313,12 @@ def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tupl
     if onto is not None:
         bindings.append(onto)
     policy = functools.reduce(Policy.join, [binding.policy for binding in bindings])
-    subject, *others = [box._purposebind_subject for box in boxes]
+    subject, *others = [resolved(box._purposebind_subject, box) for box in boxes]
     if not others:
         for binding in reversed(bindings):  # one that is as narrow already names it best
             if binding.policy is policy:
                 return binding, subject
-    elif not all(_same_person(subject, other) for other in others):
+    elif not all(same_person(subject, other) for other in others):
         subject = None
     names = dict.fromkeys(binding.field for binding in bindings)
     modes: set[config.Mode | None] = {binding.mode for binding in bindings}

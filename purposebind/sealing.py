@@ -12,7 +12,9 @@ from pydantic_core import MISSING
 
 from .enforcement import Binding
 from .guards import bound
+from .inheriting import hand_down
 from .sealed import Sealed, seal
+from .subjects import BoxedSubject, Subject
 
 __all__ = ["sealer"]
 
@@ -41,12 +43,17 @@ _LEAVE = """\
     except KeyError:  # a field that is not there at all, after model_construct or del: the others, and again
         return seal_present(model)
     forget_derived(values)
+    hand_down_all(values, subject)
     say_so(model, values)
 """
 
 
 def sealer(
-    cls: Any, bindings: Mapping[str, Binding], subject_field: str | None, derived: frozenset[str]
+    cls: Any,
+    bindings: Mapping[str, Binding],
+    subject_field: str | None,
+    derived: frozenset[str],
+    reaching: frozenset[str] = frozenset(),
 ) -> Callable[[Any], None]:
     """Return the function that seals an instance, written out for the fields of `cls`.
 
@@ -57,14 +64,19 @@ def sealer(
 
     def subject_of(values: dict[str, Any]) -> Any:
         subject = values.get(subject_field) if subject_field is not None else None
-        if subject_field is None or subject_binding is None or subject is None or type(subject) is Sealed:
-            return subject
-        values[subject_field] = box = bound(subject, subject_binding, None)  # before it goes into the others' boxes
-        return box
+        if subject_binding is not None and subject_field is not None and subject is not None:
+            if type(subject) is not Sealed:  # before it goes into the others' boxes
+                subject = values[subject_field] = bound(subject, subject_binding, Subject.ITSELF)
+            subject._purposebind_subject = Subject.ITSELF
+        return BoxedSubject(subject) if type(subject) is Sealed else subject
 
     def seal_present(model: Any) -> None:
         present = {name: binding for name, binding in bindings.items() if name in model.__dict__}
-        sealer(cls, present, subject_field, derived)(model)
+        sealer(cls, present, subject_field, derived, reaching)(model)
+
+    def hand_down_all(values: dict[str, Any], subject: Any) -> None:
+        for name in reaching:
+            hand_down(values.get(name), subject)
 
     def forget_derived(values: dict[str, Any]) -> None:
         for name in derived & values.keys():  # a validator computed it from plain values: again, and noted
@@ -74,12 +86,15 @@ def sealer(
     text = _ENTER + "".join(_FIELD.format(number) for number in range(len(bindings))) + _LEAVE
     if subject_field is None:
         text = text.replace("subject_of(values)", "None")
+    if not reaching:
+        text = text.replace("    hand_down_all(values, subject)\n", "")
     if not derived:
         text = text.replace("    forget_derived(values)\n", "")
     scope: dict[str, Any] = {
         "Sealed": Sealed,
         "as_it_is": _AS_IT_IS,
         "forget_derived": forget_derived,
+        "hand_down_all": hand_down_all,
         "say_so": cls._purposebind_values.__set__,
         "seal": seal,
         "seal_present": seal_present,

@@ -28,15 +28,20 @@ CORE = [
     "config",
     "tags",
     "callables",
+    "frames",
     "scope",
     "entering",
+    "pending",
+    "recording",
     "enforcement",
     "requirement",
     "redaction",
+    "subjects",
     "sealed",
     "annotations",
     "walk",
     "guards",
+    "inheriting",
     "sealing",
     "recovering",
     "boundary",
@@ -47,6 +52,7 @@ CORE = [
     "collecting",
     "model",
     "root_model",
+    "break_glass",
 ]
 
 # What stands on the public names, and is no part of the core.

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from purposes import ADVERTISING, SECRET, TWO_FACTOR
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, enforcement, purpose_scope
-from purposebind.enforcement import Binding, admit, private_subject
+from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, purpose_scope, recording
+from purposebind.enforcement import Binding, admit
 from purposebind.errors import Reason
+from purposebind.recording import private_subject
 from purposebind.scope import current_frame, noting
 
 
@@ -61,7 +62,7 @@ def test_the_site_is_the_nearest_frame_outside_the_library() -> None:
 def test_the_sizes_of_digests_and_their_key() -> None:
     """Two people would count as one in a report of those affected, or a digest could be tried out and undone (R7)."""
     assert len(private_subject(box()).removeprefix("sealed:")) * 4 == 128
-    assert len(enforcement._DIGEST_KEY) * 8 >= 256
+    assert len(recording._DIGEST_KEY) * 8 >= 256
 
 
 def test_bindings_are_told_apart_by_identity() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from purposebind import AllowedFor, NoActivePurpose, Purpose, Sealed, active_purposes, configure, purpose_scope
-from purposebind.scope import DEAD, OUTSIDE, Entry, Frame, current_frame, leave, noting, push
+from purposebind.frames import DEAD, Entry, Frame
+from purposebind.scope import OUTSIDE, current_frame, leave, noting, push
 
 REPAIRS = Purpose("mut_repairs", "Mend what was sent in")
 BOX = Sealed.of("+46 70 123 45 67", AllowedFor(REPAIRS))

@@ -25,7 +25,8 @@ from purposebind import (
 )
 from purposebind import scope as scope_module
 from purposebind.errors import Reason
-from purposebind.scope import current_frame, open_frames, taken_handovers
+from purposebind.frames import open_frames
+from purposebind.scope import current_frame, taken_handovers
 
 P = Purpose("life_p", "P")
 Q = Purpose("life_q", "Q")

@@ -33,6 +33,7 @@ class Key:
         secret: 32 bytes.
 
     Attributes:
+        blank: Returns a new hash object, to be updated with a person's text.
         id: Names the key without telling it: 16 hexadecimal digits. Segments say by which key they were written.
 
     Raises:
@@ -49,9 +50,7 @@ class Key:
             raise LedgerError(
                 f"A ledger key has {_KEY_BYTES} bytes ({2 * _KEY_BYTES} hexadecimal digits), this one {len(secret)}"
             )
-        self._blank: Callable[[], Any] = hashlib.blake2b(
-            key=secret, digest_size=_PERSON_BYTES, person=b"pb person"
-        ).copy
+        self.blank: Callable[[], Any] = hashlib.blake2b(key=secret, digest_size=_PERSON_BYTES, person=b"pb person").copy
         self._secret = secret
         self.id = hashlib.blake2b(key=secret, digest_size=8, person=b"pb key id").hexdigest()
 
@@ -127,7 +126,7 @@ class Key:
 
     def person(self, subject: Any) -> bytes:
         """Return the 16 bytes that stand for the person whose `SubjectId` is `subject`."""
-        hasher = self._blank()
+        hasher = self.blank()
         hasher.update(subject_text(subject).encode("utf-8", "surrogatepass"))
         digest: bytes = hasher.digest()
         return digest

@@ -1,0 +1,69 @@
+"""The names that records refer to: fields, activities and denials, as the JSON texts that `records` describes.
+
+They are made of names, places and reasons alone; nothing that a tagged field holds comes here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+__all__ = ["activity_name", "denial_name", "field_name", "trace_id"]
+
+_NO_TRACE = bytes(16)
+
+
+def field_name(field: str) -> str:
+    """Return the name of a field.
+
+    Example:
+        >>> field_name("Account.phone")
+        '{"field":"Account.phone","is":"field"}'
+    """
+    return _named("field", field=field)
+
+
+def activity_name(frame: Any) -> str:
+    """Return the name of the activity that an entry of a scope is."""
+    emergency = frame.emergency
+    return _named(
+        "activity",
+        purposes=sorted(p.name for p in frame.entry.active.purposes),
+        entered=[p.name for p in frame.entry.purposes],
+        site=str(frame.site),
+        handovers=[
+            {"left": h.source.name, "entered": h.target.name, "reason": h.reason} for h in frame.entry.handovers
+        ],
+        break_glass=None if emergency is None else {"reason": emergency.reason, "by": emergency.by},
+    )
+
+
+def denial_name(denial: Any) -> str:
+    """Return the name of a denial, enforced or observed."""
+    return _named(
+        "denial",
+        field=denial.field,
+        purposes=sorted(p.name for p in denial.active),
+        reason=denial.reason.value,
+        site=None if denial.site is None else str(denial.site),
+        enforced=denial.enforced,
+        allowed=[p.name for p in denial.allowed],
+    )
+
+
+def trace_id() -> bytes:
+    """Return the id of the trace that OpenTelemetry has active here; it is asked only where something imported it."""
+    tracing = sys.modules.get("opentelemetry.trace")
+    if tracing is None:
+        return _NO_TRACE
+    trace: int = tracing.get_current_span().get_span_context().trace_id
+    return trace.to_bytes(16, "big")
+
+
+def _handover(handover: Any) -> dict[str, str]:
+    return {"left": handover.source.name, "entered": handover.target.name, "reason": handover.reason}
+
+
+def _named(kind: str, **what: Any) -> str:
+    return json.dumps({"is": kind, **what}, sort_keys=True, separators=(",", ":"))

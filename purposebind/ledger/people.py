@@ -1,0 +1,53 @@
+"""Whose reads were recorded a moment ago: their hashes, so that a person who is read again costs no hashing."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .key import Key
+from .records import UNKNOWN
+
+__all__ = ["People"]
+
+_AT_MOST: Final = 1 << 14
+"""How many are remembered: at most about 4 MiB, however many people an activity reads."""
+
+
+class People:
+    """The second halves of `Kind.READ` records, by subject.
+
+    Args:
+        key: By which people are hashed.
+
+    Attributes:
+        known: Returns the half of a subject, or None where it is not remembered.
+    """
+
+    def __init__(self, key: Key) -> None:
+        self._blank = key.blank
+        self._halves: dict[Any, bytes] = {None: UNKNOWN + UNKNOWN}
+        self.known = self._halves.get
+
+    def remember(self, subject: Any) -> bytes:
+        """Return the half of a subject, and remember it.
+
+        Raises:
+            TypeError: The subject is neither a whole number nor a text. Others are not remembered: one may be equal to
+                another and not be the same person, and a box that stands for a tagged one would have to be read.
+        """
+        if type(subject) is int:
+            text = b"%d" % subject
+        elif type(subject) is str:
+            text = subject.encode("utf-8", "surrogatepass")
+        else:
+            raise TypeError
+        hasher = self._blank()
+        hasher.update(text)
+        person = hasher.digest()
+        halves = self._halves
+        if len(halves) >= _AT_MOST:
+            halves.clear()
+            halves[None] = UNKNOWN + UNKNOWN
+        half: bytes = person + person
+        halves[subject] = half
+        return half

@@ -1,0 +1,92 @@
+"""What a recorder does beside the reads: once an interval it has everything reach the disk and says what time it is.
+
+A thread of its own, so that no read waits for the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from .closing import close_segment
+from .errors import LedgerError
+from .records import HEADER_BYTES
+
+if TYPE_CHECKING:
+    from .recorder import Recorder
+    from .segment import Segment
+
+__all__ = ["Pulse", "close_retired"]
+
+_logger = logging.getLogger("purposebind")
+_told: set[str] = set()
+
+
+class Pulse(threading.Thread):
+    """The thread of one recorder, in one process."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(name="purposebind ledger", daemon=True)
+        self._recorder = weakref.ref(recorder)
+        self._interval = recorder.interval
+        self._stopped = threading.Event()
+        self._segment = ""
+        self._filled = 0
+
+    def run(self) -> None:
+        """Beat until the recorder is closed, or gone."""
+        while not self._stopped.wait(self._interval):
+            recorder = self._recorder()
+            if recorder is None:
+                return
+            self.beat(recorder)
+            del recorder
+
+    def beat(self, recorder: Recorder) -> None:
+        """Mark the time where something was recorded since, have it all reach the disk, close what is retired."""
+        segment = recorder.segment
+        if segment is not None:
+            try:
+                self._sync(recorder, segment)
+            except OSError as error:
+                recorder.give_up(segment)
+                _logger.error("the ledger's segment %s does not reach the disk: %s", segment.path, error)
+            except ValueError:  # released since, by a fork in the child or by its recorder
+                pass
+        close_retired(recorder)
+
+    def _sync(self, recorder: Recorder, segment: Segment) -> None:
+        if segment.id != self._segment:
+            self._segment, self._filled = segment.id, HEADER_BYTES
+        if segment.filled > self._filled:
+            recorder.mark(segment)
+            self._filled = segment.filled
+            segment.sync()
+
+    def stop(self) -> None:
+        """Stop, and wait until it has."""
+        self._stopped.set()
+        if self is not threading.current_thread():
+            self.join()
+
+
+def close_retired(recorder: Recorder) -> None:
+    """Close the segments that are written no more, and put them into the chain.
+
+    What cannot be closed now stays as it is, readable, for the next time or for whoever closes abandoned segments.
+    """
+    for segment in list(recorder.retiring):
+        segment.finish()
+        try:
+            close_segment(recorder.folder, segment.path, segment.descriptor)
+        except (OSError, LedgerError) as error:
+            if segment.id not in _told:
+                _told.add(segment.id)
+                _logger.error(
+                    "the ledger's segment %s cannot be closed; its records are there: %s", segment.path, error
+                )
+            continue
+        recorder.retiring.remove(segment)
+        segment.release()

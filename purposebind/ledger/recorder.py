@@ -1,0 +1,332 @@
+"""The recorder: what a service writes into its ledger while it runs.
+
+What this module keeps:
+
+- A value handed out is a read recorded: what records returns once the record is in the segment, and raises where it
+  cannot be.
+- No personal data: a person becomes a keyed hash here, and nothing else of a read comes here but names.
+- Many threads, one segment; a process that was forked writes to a segment of its own.
+
+The hot path is what `Recorder.shortcut` returns: two lookups, a place, and one copy of 48 bytes. Everything else
+happens once for each entry of a scope and field, or once for each segment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import secrets
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from . import pulse
+from .errors import LedgerError
+from .folder import Folder
+from .key import Key
+from .naming import activity_name, denial_name, field_name, trace_id
+from .people import People
+from .records import UNKNOWN, Flag, Kind, head, record
+from .segment import Full, Segment
+
+__all__ = ["INTERVAL", "SEGMENT_BYTES", "Recorder"]
+
+SEGMENT_BYTES: Final = 16 << 20
+"""The size of a segment: 349,440 records."""
+INTERVAL: Final = 1.0
+"""Seconds between two writes to the disk, and between two marks of time."""
+
+_HEADS: Final = 1 << 10
+"""How many fields' heads are remembered for one activity; those of derived values can be without number."""
+_HALF_AND_TIME = struct.Struct("<16sQ")
+_TIME_AND_TRACE = struct.Struct("<QQ16s")
+_TIME = struct.Struct("<Q")
+_TWO = struct.Struct("<QQ")
+
+
+class Recorder:
+    """Records reads and denials into a ledger's folder. Made by `Ledger.recorder`.
+
+    Args:
+        folder: The folder; made where it is not there.
+        key: By which people are hashed.
+        segment_bytes: The size of a segment.
+        interval: Seconds between two writes to the disk: what a power failure can lose.
+        service: What the process calls itself in the ledger.
+
+    Raises:
+        LedgerError: The folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        key: Key,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        interval: float = INTERVAL,
+        service: str = "",
+    ) -> None:
+        self.folder = folder
+        self.interval = interval
+        self.retiring: list[Segment] = []
+        self.closed = False
+        self._key = key
+        self._segment_bytes = segment_bytes
+        self._service = service
+        self._people = People(key)
+        self._segment: Segment | None
+        self._start_process()
+        folder.make()
+        self._segment = self._new_segment()
+        _recorders.add(self)
+
+    def _start_process(self) -> None:
+        """What belongs to one process, and is made anew after a fork."""
+        self._lock = threading.RLock()
+        self._segment = None
+        self._writer = secrets.token_hex(16)
+        self._next_activity = itertools.count(secrets.randbits(62) + 1).__next__
+        self._activities: dict[Any, int] = {}
+        self._miss = itertools.count(1).__next__
+        self._missed = self._missed_told = 0
+        self.pulse: pulse.Pulse | None = None
+
+    def read(self, binding: Any, subject: Any, frame: Any) -> None:
+        """Record a read: the first of a field in an activity or a segment, and what is rare; all others by `shortcut`.
+
+        Args:
+            binding: The field and its policy.
+            subject: The value of the `SubjectId`, or None where the person is unknown.
+            frame: The entry of a scope in which it is read.
+
+        Raises:
+            LedgerError: It cannot be recorded.
+        """
+        person = UNKNOWN if subject is None else self._key.person(subject)
+        while frame.parent is not None and not frame.entry.purposes and frame.emergency is frame.parent.emergency:
+            frame = frame.parent  # a frame of the library's own, to note what a derived value is made of
+
+        def write(segment: Segment) -> None:
+            activity, heads = self._activity(segment, frame)
+            if binding not in heads:
+                if len(heads) >= _HEADS:
+                    heads.clear()
+                number = segment.number(field_name(binding.field))
+                heads[binding] = head(Kind.READ, number, 1, activity)
+            segment.put(heads[binding] + person + person)
+
+        self._somewhere(write)
+
+    def shortcut(self, frame: Any) -> Callable[[Any], bool] | None:
+        """Return what records a read that was let through before, for an entry of a scope in which one was recorded.
+
+        Returns:
+            A function of the box that is read, which returns whether it has recorded the read: where it has not, `read`
+            is to be called. Or None.
+        """
+        segment = self._segment
+        heads = None if segment is None else segment.heads.get(frame)
+        if segment is None or heads is None:
+            return None
+        write, known, remember = segment.write, self._people.known, self._people.remember
+
+        def record_read(box: Any) -> bool:
+            try:
+                head = heads[box._purposebind_binding]
+                subject = box._purposebind_subject
+                write(head + (known(subject) or remember(subject)))
+            except (KeyError, TypeError, ValueError):  # not read here yet; a person that is no plain value; full
+                return False
+            return True
+
+        return record_read
+
+    def denied(self, denial: Any, subject: Any, frame: Any) -> None:
+        """Record a denial, enforced or observed.
+
+        Raises:
+            LedgerError: It cannot be recorded.
+        """
+        text = denial_name(denial)
+        person = UNKNOWN if subject is None else self._key.person(subject)
+
+        def write(segment: Segment) -> None:
+            activity = self._activity(segment, frame)[0] if frame.alive and frame.entry.active.purposes else 0
+            body = _HALF_AND_TIME.pack(person, time.monotonic_ns())
+            segment.put(record(Kind.DENIAL, body, segment.number(text), activity=activity))
+
+        self._somewhere(write)
+
+    def opened(self, frame: Any) -> None:
+        """Record that an entry of a scope is open, whether or not anything will be read in it.
+
+        Raises:
+            LedgerError: It cannot be recorded.
+        """
+        self._somewhere(lambda segment: self._activity(segment, frame))
+
+    def missed(self) -> None:
+        """Count a read that was let through and could not be recorded; the count is written when that works again."""
+        self._missed = self._miss()
+
+    def close(self) -> None:
+        """Close the segment, and put it into the chain. Nothing can be recorded afterwards."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            segment, self._segment = self._segment, None
+            if segment is not None:
+                self.retiring.append(segment)
+                self._tell_missed(segment)
+            beat, self.pulse = self.pulse, None
+        if beat is not None:
+            beat.stop()
+        pulse.close_retired(self)
+
+    def mark(self, segment: Segment) -> None:
+        """Write what time it is, and what was missed."""
+        try:
+            segment.put(record(Kind.MARK, _TWO.pack(time.monotonic_ns(), time.time_ns())))
+            with self._lock:
+                self._tell_missed(segment)
+        except Full:
+            pass  # whoever needs a place next makes a new segment, whose header says what time it is
+
+    @property
+    def segment(self) -> Segment | None:
+        """The segment that is being written; None where there is none at the moment."""
+        return self._segment
+
+    def give_up(self, segment: Segment) -> None:
+        """Write no more to a segment that the disk does not take; the next read makes another."""
+        with self._lock:
+            if self._segment is segment:
+                self._segment = None
+                self.retiring.append(segment)
+
+    def _somewhere(self, write: Any) -> None:
+        """Have `write` write to the segment, or to a new one where there is none or it is full."""
+        with self._lock:
+            for _ in range(3):
+                segment = self._segment
+                if segment is None:
+                    segment = self._segment = self._new_segment()
+                try:
+                    write(segment)
+                    return
+                except Full:
+                    self._segment = None
+                    self.retiring.append(segment)
+            raise LedgerError(f"A segment of {self._segment_bytes} bytes is too small for what is to be recorded")
+
+    def _new_segment(self) -> Segment:
+        if self.closed:
+            raise LedgerError("The ledger was closed: nothing can be recorded any more")
+        segment = Segment(self.folder, self._segment_bytes, self._writer, self._key.id, self._service)
+        self._tell_missed(segment)
+        if self.pulse is None or not self.pulse.is_alive():
+            self.pulse = pulse.Pulse(self)
+            self.pulse.start()
+        return segment
+
+    def _tell_missed(self, segment: Segment) -> None:
+        missed = self._missed
+        if missed > self._missed_told:
+            segment.put(record(Kind.LOST, _TWO.pack(missed - self._missed_told, time.monotonic_ns())))
+            self._missed_told = missed
+
+    def _activity(self, segment: Segment, frame: Any) -> tuple[int, dict[Any, bytes]]:
+        """Return the id of the activity that a frame is, having told `segment` of it, and the heads of its reads."""
+        activity = self._activities.get(frame)
+        known = activity is not None
+        if activity is None:
+            activity = self._activities[frame] = self._next_activity()
+        heads = segment.heads.get(frame)
+        if heads is None:
+            number = segment.number(activity_name(frame))
+            started = frame.started or time.monotonic_ns()
+            body = _TIME_AND_TRACE.pack(started, self._around(frame), trace_id())
+            flags = Flag.CONTINUED if known else Flag.NONE
+            segment.put(record(Kind.OPEN, body, number, activity=activity, flags=flags))
+            heads = segment.heads[frame] = {}
+        if not known:
+            frame.at_end(_Ending(self, frame))  # at once, where another thread has just left the block
+        return activity, heads
+
+    def _around(self, frame: Any) -> int:
+        outer = frame.parent
+        while outer is not None:
+            if outer in self._activities:
+                return self._activities[outer]
+            outer = outer.parent
+        return 0
+
+    def ended(self, frame: Any) -> None:
+        """Record that the block of an activity was left."""
+
+        def write(segment: Segment) -> None:
+            activity, _ = self._activity(segment, frame)
+            segment.put(record(Kind.CLOSE, _TIME.pack(time.monotonic_ns()), activity=activity))
+
+        with self._lock:
+            if frame not in self._activities:
+                return
+            try:
+                if self._segment is not None and not self.closed:
+                    self._somewhere(write)
+            except LedgerError:
+                pass  # nothing was read: an activity without an end is one whose end is not known
+            finally:
+                frame.record = None
+                self._activities.pop(frame, None)
+                for segment in (self._segment, *self.retiring):
+                    if segment is not None:
+                        segment.heads.pop(frame, None)
+
+    def _forked(self) -> None:
+        """In the child: the parent goes on with its segment, and this process makes its own."""
+        activities = self._activities
+        for segment in (self._segment, *self.retiring):
+            if segment is not None:
+                segment.release()
+        for frame in activities:
+            frame.record = None  # it writes to the parent's segment
+        self.retiring = []
+        self._start_process()
+        self._activities = activities
+
+
+class _Ending:
+    """Dies with the entry of a scope, and has its end recorded."""
+
+    __slots__ = ("_frame", "_recorder")
+
+    def __init__(self, recorder: Recorder, frame: Any) -> None:
+        self._recorder = recorder
+        self._frame = frame
+
+    def die(self) -> None:
+        self._recorder.ended(self._frame)
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for recorder in list(_recorders):
+        recorder._forked()
+
+
+def _close_all() -> None:
+    for recorder in list(_recorders):
+        recorder.close()
+
+
+os.register_at_fork(after_in_child=_forked)
+atexit.register(_close_all)

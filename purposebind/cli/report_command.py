@@ -1,0 +1,118 @@
+"""``purposebind report``: the page about a ledger, in a file. Needs the extra ``ledger``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from purposebind import PurposeError
+from purposebind.demo import render as progress
+
+if TYPE_CHECKING:
+    from purposebind.ledger.report import Declared
+    from purposebind.ledger.report.page import Finding
+
+__all__ = ["report"]
+
+_STYLES = {"bad": "bold red", "warn": "yellow", "good": "green"}
+_MARKS = {"bad": "BAD ", "warn": "NOTE", "good": "OK  "}
+
+
+def report(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the page; an older one is replaced.")],
+    ledger: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            envvar="PURPOSEBIND_LEDGER",
+            help="A ledger's folder. May be given several times, for the ledgers of a fleet.",
+        ),
+    ] = None,
+    package: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PKG",
+            help="A package or module with your models: it is imported, so that the page can tell what is declared "
+            "and never read. May be given several times.",
+        ),
+    ] = None,
+    anchor: Annotated[
+        str | None, typer.Option(metavar="N:HASH", help="A head of the chain that was kept elsewhere.")
+    ] = None,
+) -> None:
+    """Write one page that tells whose data was read, for what, and by which code.
+
+    It needs no network, can be sent as it is, and holds no personal data: people are counted, not named.
+
+    Exits with 0 where the page was written, also where it has bad news, and with 2 otherwise.
+    """
+    if not ledger:
+        raise typer.BadParameter("give the ledger's folder, or set PURPOSEBIND_LEDGER", param_hint="--ledger")
+    console = Console(stderr=True, soft_wrap=True)
+    try:
+        from purposebind.ledger import Ledger
+        from purposebind.ledger.report import build, render
+
+        declared = _declared(package or [])
+        with progress.progress_bar(console) as watch, Ledger(*ledger) as opened:
+            made = build(opened, declared, anchor=anchor, watch=watch)
+        _replace(out, render(made))
+    except ModuleNotFoundError as error:
+        _fail(console, f"The report needs {error.name}, which is not installed: pip install 'purposebind[ledger]'")
+    except PurposeError as error:
+        _fail(console, str(error))
+    except OSError as error:
+        _fail(console, f"{out} cannot be written: {error.strerror}")
+    else:
+        _tell(made.findings, out)
+
+
+def _declared(packages: list[str]) -> Declared | None:
+    from purposebind.ledger.report import declared_in
+
+    if not packages:
+        return None
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` does: the service's package is often in the folder it is run from
+    return declared_in(*packages)
+
+
+def _replace(out: Path, page: str) -> None:
+    """Write the page under its name in one step: whoever opens it sees the old one or the new one, whole."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(page)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, out)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _tell(findings: tuple[Finding, ...], out: Path) -> None:
+    console = Console(soft_wrap=True)
+    for finding in findings:
+        console.print(
+            Text.assemble((f"{_MARKS[finding.level]} ", _STYLES[finding.level]), finding.text), highlight=False
+        )
+    console.print(Text(f"The page is in {out}"), highlight=False)
+
+
+def _fail(console: Console, message: str) -> NoReturn:
+    console.print(Text(message, style="red"), highlight=False)
+    raise typer.Exit(2)

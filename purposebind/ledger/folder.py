@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,21 +66,29 @@ class Folder:
             raise LedgerError(f"The ledger's folder cannot be made: {error.strerror}: {error.filename}") from None
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the chain's lock; waits for whoever has it.
+    def locked(self) -> Generator[None, None, None]:
+        """Hold the chain's lock; waits for whoever has it. A thread that has it already goes on.
 
         Raises:
             LedgerError: The lock file cannot be opened.
         """
+        whose = (threading.get_ident(), os.path.realpath(self.path))
+        if whose in _held:
+            yield
+            return
         try:
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise LedgerError(f"The ledger cannot be locked: {error.strerror}: {self.lock}") from None
+        _held[whose] = descriptor
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(descriptor)
+            if _held.pop(whose, None) is not None:
+                # Closing alone does not release it where a process was forked meanwhile: that has the descriptor too.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                os.close(descriptor)
 
     def __repr__(self) -> str:
         return f"<Folder {self.path}>"
@@ -92,3 +101,17 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+_held: dict[tuple[int, str], int] = {}
+"""The descriptors of the locks that this process holds or waits for, by thread and folder."""
+
+
+def _forked() -> None:
+    """In the child: the locks are the parent's, and must not outlive it here."""
+    for descriptor in _held.values():
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

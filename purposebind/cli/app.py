@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import demo_command
+from . import demo_command, report_command
 
 __all__ = ["app"]
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("demo")(demo_command.demo)
+app.command("report")(report_command.report)
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 _STYLES = {"bad": "bold red", "warn": "yellow", "good": "green"}
 _MARKS = {"bad": "BAD ", "warn": "NOTE", "good": "OK  "}
 
@@ -43,6 +45,13 @@ def report(
             "and never read. May be given several times.",
         ),
     ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(metavar="DATE", formats=_FORMATS, help="Only what happened then or later, in UTC."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(metavar="DATE", formats=_FORMATS, help="Only what happened before, in UTC.")
+    ] = None,
     anchor: Annotated[
         str | None, typer.Option(metavar="N:HASH", help="A head of the chain that was kept elsewhere.")
     ] = None,
@@ -62,7 +71,7 @@ def report(
 
         declared = _declared(package or [])
         with progress.progress_bar(console) as watch, Ledger(*ledger) as opened:
-            made = build(opened, declared, anchor=anchor, watch=watch)
+            made = build(opened, declared, since=_utc(since), until=_utc(until), anchor=anchor, watch=watch)
         _replace(out, render(made))
     except ModuleNotFoundError as error:
         _fail(console, f"The report needs {error.name}, which is not installed: pip install 'purposebind[ledger]'")
@@ -83,6 +92,10 @@ def _declared(packages: list[str]) -> Declared | None:
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does: the service's package is often in the folder it is run from
     return declared_in(*packages)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=timezone.utc) if moment and moment.tzinfo is None else moment
 
 
 def _replace(out: Path, page: str) -> None:

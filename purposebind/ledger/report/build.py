@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
+from purposebind.ledger.errors import LedgerError
+
 from . import rows
 from .declared import Declared
 from .findings import figures, findings
@@ -49,6 +51,8 @@ def build(
     ledger: Ledger,
     declared: Declared | None = None,
     *,
+    since: datetime | None = None,
+    until: datetime | None = None,
     anchor: str | None = None,
     made: datetime | None = None,
     watch: Watch = lambda doing, done: None,
@@ -58,6 +62,8 @@ def build(
     Args:
         ledger: What to report on.
         declared: What the code declares, from `declared_in`; None where that is not known.
+        since: An aware time: only what happened then or later.
+        until: An aware time: only what happened before.
         anchor: A head of the chain that was kept elsewhere, such as ``"41:9f2c..."``.
         made: What to give as the time of making; now where it is None.
         watch: Told of the progress.
@@ -66,22 +72,24 @@ def build(
         LedgerError: The ledger cannot be read, or people cannot be counted across its folders.
     """
     watch("Checking the chain", 0.0)
-    chains = _chains(ledger, anchor)
+    if anchor is not None and len(ledger.folders) > 1:
+        raise LedgerError("An anchor is that of one ledger, and several are given")
+    chains = tuple(_chain(one, anchor) for one in ledger.each())
     completeness = _completeness(ledger)
     watch("Counting people", 0.1)
-    affected = {state: ledger.affected(decision=decision) for decision, state in DECISIONS.items()}
-    affected["read"] = ledger.affected(decision=_HANDED_OUT)
+    affected = {state: ledger.affected(decision=word, since=since, until=until) for word, state in DECISIONS.items()}
+    affected["read"] = ledger.affected(decision=_HANDED_OUT, since=since, until=until)
     watch("Counting people by field and purpose", 0.3)
-    cells = ledger.matrix()
+    cells = ledger.matrix(since=since, until=until)
     watch("Finding the code", 0.5)
-    sites = ledger.sites()
-    denials = ledger.denials()
-    handovers = ledger.handovers()
-    emergencies = ledger.break_glass()
+    sites = ledger.sites(since=since, until=until)
+    denials = ledger.denials(since=since, until=until)
+    handovers = ledger.handovers(since=since, until=until)
+    emergencies = ledger.break_glass(since=since, until=until)
     watch("Drawing the timeline", 0.8)
     first, last = _period(affected.values())
     kind, step, _, bucket = next(b for b in _BUCKETS if (last - first if first and last else timedelta()) <= b[2])
-    strips, axis = _timeline(ledger.timeline(kind), step) if first else ((), ())
+    strips, axis = _timeline(ledger.timeline(kind, since=since, until=until), step) if first else ((), ())
 
     behind = _behind(sites)
     columns, fields = matrix(cells, declared, frozenset(behind))
@@ -95,6 +103,7 @@ def build(
         ledgers=tuple(visible(str(folder)) for folder in ledger.folders),
         made=f"{moment(made or datetime.now(timezone.utc))} UTC",
         period=f"{day(first)} to {day(last)}" if first and last else "nothing was read",
+        asked=" ".join([f"from {moment(since)}"] * bool(since) + [f"until {moment(until)}"] * bool(until)),
         packages=tuple(map(visible, declared.packages)) if declared else None,
         failed=tuple((visible(name), visible(why)) for name, why in declared.failed) if declared else (),
         findings=findings(affected, len(emergencies), completeness, chains),
@@ -172,22 +181,21 @@ def _completeness(ledger: Ledger) -> Completeness:
     )
 
 
-def _chains(ledger: Ledger, anchor: str | None) -> tuple[Chain, ...]:
-    verdict = ledger.verify(anchor=anchor)
+def _chain(ledger: Ledger, anchor: str | None) -> Chain:
+    """The chain of one folder."""
+    verdict = ledger.verify(anchor)
     problems = [visible(str(problem)) for problem in verdict.problems]
-    checked = f"{counted(verdict.segments, 'closed segment was', 'closed segments were')} checked"
-    still = f"; {counted(verdict.open, 'segment is', 'segments are')} still being written, and not in the chain yet"
-    return (
-        Chain(
-            ", ".join(visible(str(folder)) for folder in ledger.folders),
-            verdict.ok,
-            problems[0] if problems else "",
-            tuple(problems[1:_MOST_PROBLEMS]),
-            str(verdict.head),
-            anchor is not None,
-            checked + (still if verdict.open else "") + ".",
-            tuple(map(_gap, verdict.gaps)),
-        ),
+    checked = f"{counted(verdict.segments, 'finished part was', 'finished parts were')} checked"
+    still = f"; {counted(verdict.open, 'part is', 'parts are')} not finished, and not in the chain yet"
+    return Chain(
+        visible(str(ledger.folders[0])),
+        verdict.ok,
+        problems[0] if problems else "",
+        tuple(problems[1:_MOST_PROBLEMS]),
+        str(verdict.head),
+        anchor is not None,
+        checked + (still if verdict.open else "") + ".",
+        tuple(map(_gap, verdict.gaps)),
     )
 
 

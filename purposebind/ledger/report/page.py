@@ -269,6 +269,7 @@ class Report:
         ledgers: The folders it is made of.
         made: When it was made.
         period: From the first read to the last.
+        asked: The time that was asked for, in words; "" for all.
         packages: Whose declarations are shown; None where none were asked for.
         failed: Modules of theirs that could not be imported, and why.
         left_out: How many rows of a table are not shown, by its name.
@@ -277,6 +278,7 @@ class Report:
     ledgers: tuple[str, ...]
     made: str
     period: str
+    asked: str
     packages: tuple[str, ...] | None
     failed: tuple[tuple[str, str], ...]
     findings: tuple[Finding, ...]

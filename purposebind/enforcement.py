@@ -128,7 +128,7 @@ def admit(binding: Binding, subject: Any = None) -> None:
         record_read(current.ledger, binding, subject, frame)
         if not frame.watched and not current.on_read:
             frame.record = current.ledger.shortcut(frame)
-            if config.current is not current:  # since just now, by another thread
+            if frame.granted is DEAD or config.current is not current:  # since just now, by another thread
                 frame.record = None
     if current.on_read:
         read = Read(binding.field, frame.active, private_subject(subject), frame)

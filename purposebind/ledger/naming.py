@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["activity_name", "denial_name", "field_name", "trace_id"]
@@ -14,6 +15,7 @@ __all__ = ["activity_name", "denial_name", "field_name", "trace_id"]
 _NO_TRACE = bytes(16)
 
 
+@lru_cache(maxsize=4096)
 def field_name(field: str) -> str:
     """Return the name of a field.
 

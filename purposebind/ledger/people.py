@@ -21,33 +21,31 @@ class People:
 
     Attributes:
         known: Returns the half of a subject, or None where it is not remembered.
+        remember: Returns the half of a subject, and remembers it. Raises TypeError where the subject is neither a whole
+            number nor a text: others may be equal to one another and not be the same person, and a box that stands for
+            a tagged one would have to be read.
     """
 
     def __init__(self, key: Key) -> None:
-        self._blank = key.blank
-        self._halves: dict[Any, bytes] = {None: UNKNOWN + UNKNOWN}
-        self.known = self._halves.get
+        halves: dict[Any, bytes] = {None: UNKNOWN + UNKNOWN}
+        blank = key.blank
 
-    def remember(self, subject: Any) -> bytes:
-        """Return the half of a subject, and remember it.
+        def remember(subject: Any) -> bytes:
+            if type(subject) is int:
+                text = str(subject).encode()
+            elif type(subject) is str:
+                text = subject.encode("utf-8", "surrogatepass")
+            else:
+                raise TypeError
+            hasher = blank()
+            hasher.update(text)
+            person = hasher.digest()
+            if len(halves) >= _AT_MOST:
+                halves.clear()
+                halves[None] = UNKNOWN + UNKNOWN
+            half: bytes = person + person
+            halves[subject] = half
+            return half
 
-        Raises:
-            TypeError: The subject is neither a whole number nor a text. Others are not remembered: one may be equal to
-                another and not be the same person, and a box that stands for a tagged one would have to be read.
-        """
-        if type(subject) is int:
-            text = b"%d" % subject
-        elif type(subject) is str:
-            text = subject.encode("utf-8", "surrogatepass")
-        else:
-            raise TypeError
-        hasher = self._blank()
-        hasher.update(text)
-        person = hasher.digest()
-        halves = self._halves
-        if len(halves) >= _AT_MOST:
-            halves.clear()
-            halves[None] = UNKNOWN + UNKNOWN
-        half: bytes = person + person
-        halves[subject] = half
-        return half
+        self.known = halves.get
+        self.remember = remember

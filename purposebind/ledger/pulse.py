@@ -5,7 +5,9 @@ A thread of its own, so that no read waits for the disk.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from .recorder import Recorder
     from .segment import Segment
 
-__all__ = ["Pulse", "close_retired"]
+__all__ = ["Pulse", "close_retired", "watch_over"]
 
 _logger = logging.getLogger("purposebind")
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 _told: set[str] = set()
 
 
@@ -90,3 +93,22 @@ def close_retired(recorder: Recorder) -> None:
             continue
         recorder.retiring.remove(segment)
         segment.release()
+
+
+def watch_over(recorder: Recorder) -> None:
+    """Have a recorder told when its process was forked, and closed when its process ends."""
+    _recorders.add(recorder)
+
+
+def _forked() -> None:
+    for recorder in list(_recorders):
+        recorder.forked()
+
+
+def _close_all() -> None:
+    for recorder in list(_recorders):
+        recorder.close()
+
+
+os.register_at_fork(after_in_child=_forked)
+atexit.register(_close_all)

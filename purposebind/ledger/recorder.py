@@ -13,14 +13,13 @@ happens once for each entry of a scope and field, or once for each segment.
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import itertools
-import os
+import logging
 import secrets
 import struct
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,6 +33,8 @@ from .records import UNKNOWN, Flag, Kind, head, record
 from .segment import Full, Segment
 
 __all__ = ["INTERVAL", "SEGMENT_BYTES", "Recorder"]
+
+_logger = logging.getLogger("purposebind")
 
 SEGMENT_BYTES: Final = 16 << 20
 """The size of a segment: 349,440 records."""
@@ -83,7 +84,7 @@ class Recorder:
         self._start_process()
         folder.make()
         self._segment = self._new_segment()
-        _recorders.add(self)
+        pulse.watch_over(self)
 
     def _start_process(self) -> None:
         """What belongs to one process, and is made anew after a fork."""
@@ -179,13 +180,17 @@ class Recorder:
         with self._lock:
             if self.closed:
                 return
+            if self._missed > self._missed_told:
+                try:
+                    self._somewhere(self._tell_missed)
+                except LedgerError:
+                    _logger.error("%d reads were not recorded, nor is their number", self._missed - self._missed_told)
             self.closed = True
             segment, self._segment = self._segment, None
             if segment is not None:
                 self.retiring.append(segment)
-                self._tell_missed(segment)
             beat, self.pulse = self.pulse, None
-        if beat is not None:
+        if beat is not None and beat.is_alive():
             beat.stop()
         pulse.close_retired(self)
 
@@ -232,7 +237,8 @@ class Recorder:
         self._tell_missed(segment)
         if self.pulse is None or not self.pulse.is_alive():
             self.pulse = pulse.Pulse(self)
-            self.pulse.start()
+            with contextlib.suppress(RuntimeError):  # the interpreter is ending, and starts no more threads
+                self.pulse.start()
         return segment
 
     def _tell_missed(self, segment: Segment) -> None:
@@ -249,7 +255,7 @@ class Recorder:
             activity = self._activities[frame] = self._next_activity()
         heads = segment.heads.get(frame)
         if heads is None:
-            number = segment.number(activity_name(frame))
+            number = self._activity_number(segment, frame)
             started = frame.started or time.monotonic_ns()
             body = _TIME_AND_TRACE.pack(started, self._around(frame), trace_id())
             flags = Flag.CONTINUED if known else Flag.NONE
@@ -258,6 +264,17 @@ class Recorder:
         if not known:
             frame.at_end(_Ending(self, frame))  # at once, where another thread has just left the block
         return activity, heads
+
+    def _activity_number(self, segment: Segment, frame: Any) -> int:
+        """The number of the frame's name; what the name is made of is looked up before it is made."""
+        if frame.emergency is not None:
+            return segment.number(activity_name(frame))
+        made_of = (id(frame.entry), id(frame.code), frame.offset)  # hashing a code object costs more than the rest
+        known = segment.activities.get(made_of)
+        if known is None:
+            number = segment.number(activity_name(frame))
+            segment.activities[made_of] = known = (number, frame.entry, frame.code)  # kept, so that ids stay theirs
+        return known[0]
 
     def _around(self, frame: Any) -> int:
         outer = frame.parent
@@ -289,7 +306,7 @@ class Recorder:
                     if segment is not None:
                         segment.heads.pop(frame, None)
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         """In the child: the parent goes on with its segment, and this process makes its own."""
         activities = self._activities
         for segment in (self._segment, *self.retiring):
@@ -313,20 +330,3 @@ class _Ending:
 
     def die(self) -> None:
         self._recorder.ended(self._frame)
-
-
-_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    for recorder in list(_recorders):
-        recorder._forked()
-
-
-def _close_all() -> None:
-    for recorder in list(_recorders):
-        recorder.close()
-
-
-os.register_at_fork(after_in_child=_forked)
-atexit.register(_close_all)

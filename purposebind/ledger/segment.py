@@ -52,6 +52,7 @@ class Segment:
         write: Writes a whole record to the next place. Raises ValueError where there is none left.
         heads: For each entry of a scope, the heads of its reads by field.
         numbers: The number of each name, by its JSON text.
+        activities: The numbers of activities' names, by what these are made of.
 
     Raises:
         LedgerError: The file cannot be made: the folder is read-only, the disk is full.
@@ -64,6 +65,7 @@ class Segment:
         self._end = HEADER_BYTES + places * RECORD_BYTES
         self.heads: dict[Any, dict[Any, bytes]] = {}
         self.numbers: dict[str, int] = {}
+        self.activities: dict[Any, tuple[int, Any, Any]] = {}
         header = {
             "format": FORMAT,
             "segment": self.id,

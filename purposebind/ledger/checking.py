@@ -71,6 +71,7 @@ class Checking:
         self._compacted: dict[str, str] = {}
         self._dropped: set[str] = set()
         self._stands: dict[int, int] | None = None
+        self._first_broken = _NO_LINE
         self._check_lines(anchor)
         self._check_segments()
         self._check_batches()
@@ -78,6 +79,18 @@ class Checking:
 
     def _problem(self, line: int, what: str, place: str = "") -> None:
         self.problems.append((line, place or f"chain.jsonl line {line}", what))
+
+    def _broken(self, line: int, what: str) -> None:
+        """A line is damaged or gone: what it told of others is not known."""
+        self._first_broken = min(line, self._first_broken)
+        self._problem(line, what)
+
+    def _missing(self, line: int, place: str) -> None:
+        if self._first_broken == _NO_LINE:
+            self._problem(line, "is missing", place)
+        else:
+            told = f"is missing, unless line {self._first_broken} or one after it told where it went"
+            self._problem(max(line, self._first_broken), told, place)
 
     # --- The lines ---------------------------------------------------------------------------------------------------
 
@@ -94,12 +107,11 @@ class Checking:
         if anchor is not None and not anchored:
             text = f"{anchor[0]}:{anchor[1]}"
             if anchor[0] > self.head[0]:
-                what = f"is missing: the anchor {text} was taken of it, and the chain ends before it"
+                what = f"is missing: the chain ends before it, and the anchor {text} was taken of line {anchor[0] + 1}"
+                self._broken(self.head[0] + 2, what)
             else:
-                what = (
-                    f"is not the one that the anchor {text} was taken of: the chain was cut or rewritten here or before"
-                )
-            self._problem(anchor[0] + 1, what)
+                what = f"is not what the anchor {text} was taken of: the chain was cut or rewritten here or before"
+                self._broken(anchor[0] + 1, what)
 
     def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The lines that are as they were written, in the order in which they stand."""
@@ -107,22 +119,22 @@ class Checking:
         before: str | None = FIRST
         for line, raw in _raw_lines(self._folder.chain):
             if not raw.endswith(b"\n"):
-                self._problem(line, "is not finished: a process was killed while it wrote it, or its end was cut off")
+                self._broken(line, "is not finished: a process was killed while it wrote it, or its end was cut off")
                 return
             try:
                 entry = parse_line(raw[:-1])
             except LedgerError as error:
-                self._problem(line, str(error))
+                self._broken(line, str(error))
                 self.head = (line - 1, hashlib.sha256(raw[:-1]).hexdigest())
                 due, before = due + 1, None
                 continue
             if entry["n"] != due:
-                self._problem(line, self._misplaced(line, entry["n"], due))
+                self._broken(line, self._misplaced(line, entry["n"], due))
             elif before is not None and entry["prev"] != before:
                 if line == 1:
-                    self._problem(line, "follows a line that is not there")
+                    self._broken(line, "follows a line that is not there")
                 else:
-                    self._problem(line - 1, f"was replaced by another line: line {line} does not follow it")
+                    self._broken(line - 1, f"was replaced by another line: line {line} does not follow it")
             self.head = due, before = entry["n"], entry["hash"]
             due += 1
             yield line, entry
@@ -139,7 +151,7 @@ class Checking:
         if due in stands:
             return f"is in the wrong place: line {stands[due]} belongs here"
         if number > due:
-            return f"does not follow the line before it: {number - due} missing, number {due} and on"
+            return f"does not follow the line before it: {number - due} missing, from number {due} on"
         return f"is in the wrong place: it has number {number}, and {due} is due"
 
     def _take_segment(self, line: int, entry: dict[str, Any]) -> None:
@@ -214,7 +226,7 @@ class Checking:
             elif where:
                 self._check_file(line, f"{where}/{name}", wanted)
             elif segment not in self._compacted:
-                self._problem(line, "is missing", f"closed/{name}")
+                self._missing(line, f"closed/{name}")
         known = {f"{segment}.seg" for segment in self.segments}
         for name in sorted(closed - known):
             self._problem(_NO_LINE, "is there, and no line of the chain tells of it", f"closed/{name}")
@@ -232,7 +244,7 @@ class Checking:
                 if path in there:
                     self._check_file(line, path, wanted)
                 else:
-                    self._problem(line, "is missing", path)
+                    self._missing(line, path)
             for path in sorted(there - set(files)):
                 self._problem(line, "is there, and the chain does not tell of it", path)
         for name in sorted(_names(self._folder.parquet) - set(self._batches)):
@@ -242,7 +254,7 @@ class Checking:
         try:
             found = self._digest(self._folder.path / path)
         except FileNotFoundError:
-            self._problem(line, "is missing", path)
+            self._missing(line, path)
         except OSError as error:
             self._problem(line, f"cannot be read: {error.strerror}", path)
         else:

@@ -1,0 +1,7 @@
+"""Shipping: the batches of many ledgers, in one PostgreSQL. Needs the extra ``ship``."""
+
+from __future__ import annotations
+
+from .delivery import Shipped, ship
+
+__all__ = ["Shipped", "ship"]

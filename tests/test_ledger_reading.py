@@ -303,6 +303,22 @@ def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(read_segment(path).reads) == 200
 
 
+def test_a_file_of_noise_is_summed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saying what is wrong with a broken file would take more memory than the machine has."""
+    monkeypatch.setattr(columns, "_TOLD", 5)
+    monkeypatch.setattr(reading, "_CHUNK", 7)
+    bad = make.read()[:20].ljust(RECORD_BYTES, b"\0")
+    records = [*make.names(), *[make.read(), bad, bad] * 20]
+    data = read_segment(make.segment(records, tmp_path / "s.seg"))
+    assert len(data.reads) == 20
+    assert sum(one.records for one in data.damage) == 40
+    assert len(data.damage) <= 6
+    assert data.damage[-1].what == "and others after it are damaged, too many to tell one by one"
+    offsets = [one.offset for one in data.damage]
+    assert offsets == sorted(offsets)
+    assert data.damage[0].offset == HEADER_BYTES + RECORD_BYTES * (len(make.names()) + 1)
+
+
 # --- While it is written ---------------------------------------------------------------------------------------------
 
 WRITER = """

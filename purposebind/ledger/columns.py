@@ -41,6 +41,8 @@ CLOSES: Final = np.dtype([("activity", "u8"), ("mono", "u8")])
 LOST: Final = np.dtype([("reads", "u8"), ("mono", "u8")])
 
 
+_TOLD: Final = 10_000
+"""How many damaged stretches are told one by one; a file of noise has millions."""
 _NOBODY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _8, _32, _48, _16_BITS = np.uint64(8), np.uint64(32), np.uint64(48), np.uint64(0xFFFF)
 _KINDS: Final = frozenset(int(kind) for kind in Kind)
@@ -92,6 +94,7 @@ class Columns:
         self._names = NameParts()
         self.records = 0
         self._damage: list[Dropped] = []
+        self._untold: list[Dropped] = []
 
     def take(self, data: bytes, offset: int) -> None:
         """Take the records of a piece that begins at an offset of the file."""
@@ -188,7 +191,7 @@ class Columns:
             opens=self._named(*self._all(Kind.OPEN), names, "activity"),
             closes=self._all(Kind.CLOSE)[0],
             lost=self._all(Kind.LOST)[0],
-            damage=_joined(self._damage),
+            damage=[*_joined(self._damage), *_summed(self._untold)],
         )
 
     def _all(self, kind: Kind) -> tuple[NDArray[np.void], NDArray[np.integer[Any]]]:
@@ -218,9 +221,15 @@ class Columns:
         self._damaged(offset + rows * RECORD_BYTES, "is not whole: its check does not hold")
 
     def _damaged(self, offsets: NDArray[np.int64], what: str) -> None:
-        if len(offsets):
-            for run in np.split(offsets, np.flatnonzero(np.diff(offsets) != RECORD_BYTES) + 1):
-                self._damage.append(Dropped(int(run[0]), what, len(run)))
+        if not len(offsets):
+            return
+        firsts = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - 1) != RECORD_BYTES)
+        many = np.diff(firsts, append=len(offsets))
+        room = max(0, _TOLD - len(self._damage))
+        for first, count in zip(firsts[:room].tolist(), many[:room].tolist(), strict=True):
+            self._damage.append(Dropped(int(offsets[first]), what, count))
+        if len(firsts) > room:
+            self._untold.append(Dropped(int(offsets[firsts[room]]), what, int(many[room:].sum())))
 
 
 def _people(out: NDArray[np.void], words: NDArray[np.uint64], big: NDArray[np.uint64]) -> None:
@@ -259,3 +268,10 @@ def _joined(damage: list[Dropped]) -> list[Dropped]:
         else:
             joined.append(found)
     return joined
+
+
+def _summed(damage: list[Dropped]) -> list[Dropped]:
+    if not damage:
+        return []
+    what = "and others after it are damaged, too many to tell one by one"
+    return [Dropped(min(one.offset for one in damage), what, sum(one.records for one in damage))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Final, TypedDict
 
@@ -71,6 +71,10 @@ class Chosen:
             and (self.purpose is None or any(self.takes_purpose(name) for name in purposes))
             and self.takes_site(site)
         )
+
+    def narrowed(self, decisions: Iterable[str]) -> Chosen:
+        """Return the same for those of its decisions that are among these."""
+        return replace(self, decisions=self.decisions.intersection(decisions))
 
     def takes_field(self, field: str) -> bool:
         """Return whether a field is asked for."""

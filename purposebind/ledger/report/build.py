@@ -165,8 +165,8 @@ def _timeline(buckets: Sequence[Bucket], step: timedelta) -> tuple[tuple[Strip, 
     span = (min(starts), max(starts) + step)
     when = moment if step < timedelta(days=1) else day
     strips = tuple(strip(state, by_state[state], span, step, when) for state in DECISIONS.values() if state in by_state)
-    middle = span[0] + (span[1] - span[0]) / 2
-    return strips, tuple(map(when, (span[0], middle, span[1] - step)))
+    middle = min(starts) + (max(starts) - min(starts)) / 2
+    return strips, tuple(dict.fromkeys(map(when, (min(starts), middle, max(starts)))))
 
 
 def _completeness(ledger: Ledger) -> Completeness:

@@ -22,7 +22,7 @@ __all__ = ["Band", "Bar", "End", "Flow", "Strip", "flow", "strip"]
 _STRIP_WIDTH = 1000.0
 _STRIP_HEIGHT = 56.0
 _LOWEST_BAR = 4.0  # one person is seen beside a million
-_NARROWEST_BAR = 2.0
+_NARROWEST_BAR, _WIDEST_BAR = 2.0, 48.0
 
 _BAND_FROM, _BAND_TO = 250.0, 510.0  # the names stand on both sides
 _ROW = 56.0
@@ -88,7 +88,7 @@ def strip(
     bars = []
     for start, people, reads in ordered:
         height = max(_LOWEST_BAR, _STRIP_HEIGHT * people / max(most, 1))
-        width = max(_NARROWEST_BAR, step.total_seconds() * across * 0.86)
+        width = min(max(_NARROWEST_BAR, step.total_seconds() * across * 0.86), _WIDEST_BAR)
         x = min((start - span[0]).total_seconds() * across, _STRIP_WIDTH - width)
         left, top, wide, high = (round(side, 2) for side in (x, _STRIP_HEIGHT - height, width, height))
         bars.append(Bar(left, top, wide, high, when(start), people, reads))

@@ -21,6 +21,7 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ODD = "q\"u'o\\te, \n\t{}\N{SNOWMAN}, NULL, \\N"
 """Text with all that CSV, arrays and JSON have to quote."""
 _KEY = "00112233aabbccdd"
+_engine = duckdb.connect()
 
 
 class Row(NamedTuple):
@@ -70,12 +71,11 @@ class Ledger:
         name = (1, "allowed", "Account.phone", ["ads"], None, None, None, None, None, None)
         _parquet(place / "names.parquet", _NAMES, [name])
         (place / "p=0").mkdir()
-        with duckdb.connect() as engine:
-            engine.execute(
-                "COPY (SELECT 1::UBIGINT AS what, 1::UBIGINT AS activity, hash(i) AS subject_hi, i::UBIGINT AS "
-                "subject_lo, 1::UBIGINT AS times, TIMESTAMP '2026-01-01' AS first, TIMESTAMP '2026-01-01' AS last "
-                f"FROM range({rows}) AS t(i)) TO '{place}/p=0/0.parquet' (FORMAT parquet)"
-            )
+        _engine.execute(
+            "COPY (SELECT 1::UBIGINT AS what, 1::UBIGINT AS activity, hash(i) AS subject_hi, i::UBIGINT AS "
+            "subject_lo, 1::UBIGINT AS times, TIMESTAMP '2026-01-01' AS first, TIMESTAMP '2026-01-01' AS last "
+            f"FROM range({rows}) AS t(i)) TO '{place}/p=0/0.parquet' (FORMAT parquet)"
+        )
         return self._finish(place, secrets.token_hex(16), [])
 
     def _place(self) -> Path:
@@ -182,12 +182,11 @@ def _halves(person: bytes | None) -> tuple[int | None, int | None]:
 
 
 def _parquet(path: Path, columns: str, rows: list[Any]) -> None:
-    with duckdb.connect() as engine:
-        engine.execute(f"CREATE TABLE t ({columns})")
-        if rows:
-            places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
-            engine.execute(f"INSERT INTO t VALUES {places}", [value for row in rows for value in _naive(row)])
-        engine.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    _engine.execute(f"CREATE OR REPLACE TABLE t ({columns})")
+    if rows:
+        places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+        _engine.execute(f"INSERT INTO t VALUES {places}", [value for row in rows for value in _naive(row)])
+    _engine.execute(f"COPY t TO '{path}' (FORMAT parquet)")
 
 
 def _naive(row: tuple[Any, ...]) -> list[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -443,3 +445,11 @@ def test_a_refused_password_is_said_and_not_shown(ledger: Ledger, server: Server
     with pytest.raises(LedgerError, match="password authentication failed") as caught:
         ship(ledger.path, server.dsn("postgres", "shipper") + f" password={wrong}")
     assert wrong not in str(caught.value)
+
+
+@pytest.mark.parametrize("module", ["psycopg", "duckdb"])
+def test_a_missing_extra_says_what_to_install(module: str) -> None:
+    """Whoever reads `No module named psycopg` installs the one that needs a compiler."""
+    program = f"import sys; sys.modules[{module!r}] = None; import purposebind.ledger.shipping"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'purposebind[ship]'" in done.stderr.splitlines()[-1]

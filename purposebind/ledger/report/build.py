@@ -102,7 +102,7 @@ def build(
     report = Report(
         ledgers=tuple(visible(str(folder)) for folder in ledger.folders),
         made=f"{moment(made or datetime.now(timezone.utc))} UTC",
-        period=f"{day(first)} to {day(last)}" if first and last else "nothing was read",
+        period=" to ".join(dict.fromkeys((day(first), day(last)))) if first and last else "nothing was read",
         asked=" ".join([f"from {moment(since)}"] * bool(since) + [f"until {moment(until)}"] * bool(until)),
         packages=tuple(map(visible, declared.packages)) if declared else None,
         failed=tuple((visible(name), visible(why)) for name, why in declared.failed) if declared else (),

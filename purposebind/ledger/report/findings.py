@@ -31,7 +31,7 @@ def findings(
         more = f"Data of {_people(affected['emergency'])} was read in it."
         found.append(Finding("warn", f"Break-glass was used {times}.", more, "break-glass"))
     found += _refused(affected["refused"])
-    found += _unknown(affected["read"])
+    found += _unknown(_unknown_reads(affected))
     order = {"bad": 0, "warn": 1, "good": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.level]))
 
@@ -89,19 +89,25 @@ def _missing(completeness: Completeness) -> Iterator[Finding]:
         yield Finding("warn", f"{completeness.broken} found.", more, "complete")
 
 
-def _unknown(read: Affected) -> Iterator[Finding]:
-    if read.unknown_reads:
+def _unknown(reads: int) -> Iterator[Finding]:
+    if reads:
         yield Finding(
             "warn",
-            f"{counted(read.unknown_reads, 'read names', 'reads name')} no person.",
+            f"{counted(reads, 'read names', 'reads name')} no person.",
             "Nobody is counted for them: the true numbers of people may be larger.",
             "unknown",
         )
 
 
+def _unknown_reads(affected: Mapping[str, Affected]) -> int:
+    """Those that were handed out, and those that were refused."""
+    return affected["read"].unknown_reads + affected["refused"].unknown_reads
+
+
 def figures(affected: Mapping[str, Affected], emergencies: int, chains: Sequence[Chain]) -> tuple[Figure, ...]:
     """Return the numbers at the top of the page."""
     read, observed, refused, emergency = (affected[name] for name in ("read", "observed", "refused", "emergency"))
+    unknown = _unknown_reads(affected)
     times = counted(emergencies, "emergency", "emergencies")
     holds = all(chain.ok for chain in chains)
     return (
@@ -112,8 +118,8 @@ def figures(affected: Mapping[str, Affected], emergencies: int, chains: Sequence
         Figure(
             "",
             "Reads of a person who is not known",
-            number(read.unknown_reads),
-            "read" if read.unknown_reads == 1 else "reads",
+            number(unknown),
+            "read" if unknown == 1 else "reads",
             "counted apart, for nobody",
             "unknown",
         ),

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expec
 from real_parts import need
 from report_example import DECLARED, MADE, START, Script, write_hostile, write_shop
 
-from purposebind.ledger import Ledger
+from purposebind.ledger import Ledger, LedgerError
 from purposebind.ledger.report import build, render
 
 if TYPE_CHECKING:
@@ -273,6 +273,35 @@ def test_a_part_of_the_time_can_be_asked_for(opened: Open, shop: Path, tmp_path:
     assert marks(cell(page, "Account.phone", "security.two_factor"))[0].startswith("Read ")
     expect(page.locator("#matrix")).to_contain_text("Only what happened until 1 Apr 2026 06:00 UTC is counted")
     assert "advertising" not in columns(page)
+
+
+def test_compaction_changes_nothing_in_it(tmp_path: Path) -> None:
+    """Two reports about one time that differ are none."""
+    write_shop(tmp_path / "ledger", customers=300)
+    done: list[float] = []
+    with Ledger(tmp_path / "ledger") as ledger:
+        before = build(ledger, DECLARED, made=MADE, watch=lambda doing, part: done.append(part))
+    with Ledger(tmp_path / "ledger") as ledger:
+        ledger.compact()
+        after = build(ledger, DECLARED, made=MADE)
+    assert replace(after, chains=()) == replace(before, chains=())
+    assert [chain.ok for chain in (*before.chains, *after.chains)] == [True, True]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 1)
+
+
+def test_ledgers_of_a_fleet_are_one_page(opened: Open, tmp_path: Path) -> None:
+    """Each machine has its ledger, and a person on two of them is one person."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        write_shop(folder, customers=300)
+    with Ledger(*folders) as ledger:
+        page = opened(written(build(ledger, DECLARED, made=MADE), tmp_path))
+        with pytest.raises(LedgerError, match="anchor"):
+            build(ledger, anchor=f"0:{64 * '0'}")
+    expect(page.locator(".figure").first).to_contain_text("300")
+    assert page.locator("#chain article").count() == 2
+    expect(page.locator("#chain")).to_contain_text(f"The chain holds: {folders[1]}")
 
 
 # --- Using it --------------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ class Ledger:
         _parquet(place / "names.parquet", _NAMES, [] if self.without_names else list(names.values()))
         _parquet(place / "activities.parquet", _ACTIVITIES, activities)
         _parquet(place / "lost.parquet", 'segment VARCHAR, "at" TIMESTAMP, reads UBIGINT', [(segment, START, 3)])
-        _parquet(place / "damage.parquet", "segment VARCHAR, place UBIGINT, what VARCHAR", [(segment, 4096, self.odd)])
+        _parquet(place / "damage.parquet", _DAMAGE, [(segment, 4096, self.odd, 7)])
 
 
 _HANDOVERS = 'STRUCT("left" VARCHAR, entered VARCHAR, reason VARCHAR)[]'
@@ -162,6 +162,7 @@ _ACTIVITIES = (
 )
 
 
+_DAMAGE = "segment VARCHAR, place UBIGINT, what VARCHAR, records UBIGINT"
 _ALIKE = (False, None, None, 7, "host", "service")
 
 

@@ -59,7 +59,7 @@ def truth(rows: list[Row]) -> tuple[Any, ...]:
         len({row.person for row in rows} - {None}),
         sum(row.times for row in rows),
         sum(row.times for row in rows if row.person is None),
-        min((row.first for row in rows), default=None),
+        min((row.last for row in rows), default=None),
         max((row.last for row in rows), default=None),
     )
 
@@ -129,20 +129,22 @@ def test_people_are_counted_exactly_across_a_fleet(tmp_path: Path, dsn: str) -> 
         ({"purpose": "login.code", "decision": "denied"},
          [row for row in rows if "login.code" in row.purposes and row.decision == "denied"]),
         ({"since": since}, [row for row in rows if row.last >= since]),
-        ({"since": since, "until": until}, [row for row in rows if row.last >= since and row.first < until]),
+        ({"since": since, "until": until}, [row for row in rows if since <= row.last < until]),
+        ({"decision": "denied,observed"}, [row for row in rows if row.decision in {"denied", "observed"}]),
         ({"site": "app.py:7 in f"}, rows),
+        ({"site": "app.py:7"}, rows),
+        ({"site": "pp.py"}, []),
         ({"site": "elsewhere"}, []),
     ):  # fmt: skip
         assert affected(dsn, **filters) == truth(chosen), filters
     cells = defaultdict(list)
     for row in rows:
-        cells[row.field, row.purposes, row.decision].append(row)
+        for purpose in row.purposes or [None]:
+            cells[row.field, purpose, row.decision].append(row)
     matrix = ask(
-        dsn, "SELECT field, purposes, decision, people, reads, unknown_reads, first, last FROM purposebind.matrix"
+        dsn, "SELECT field, purpose, decision, people, reads, unknown_reads, first, last FROM purposebind.matrix"
     )
-    assert {(row[0], tuple(row[1]), row[2]): row[3:] for row in matrix} == {
-        cell: truth(chosen) for cell, chosen in cells.items()
-    }
+    assert {row[:3]: row[3:] for row in matrix} == {cell: truth(chosen) for cell, chosen in cells.items()}
 
 
 def test_people_hashed_by_different_keys_are_not_added_up(tmp_path: Path, dsn: str) -> None:
@@ -371,6 +373,7 @@ def test_an_old_database_is_brought_up_to_date(dsn: str, ledger: Ledger) -> None
     with connect(dsn) as connection:
         migrate(connection)
         connection.execute("DROP FUNCTION purposebind.affected")
+        connection.execute("DROP FUNCTION purposebind.is_at")
         connection.execute("DROP VIEW purposebind.matrix")
         connection.execute("DELETE FROM purposebind.migrations WHERE number = 2")
     ledger.batch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .database import has_password
 from .delivery import Shipped, ship
 
-__all__ = ["Shipped", "ship"]
+__all__ = ["Shipped", "has_password", "ship"]

@@ -125,7 +125,7 @@ def _batch(folder: Folder, entry: dict[str, Any], keys: dict[str, str]) -> Batch
         id=str(entry["batch"]),
         root=folder.path,
         segments=segments,
-        keys=tuple(sorted({keys[segment] for segment in segments if segment in keys})),
+        keys=tuple(sorted({keys.get(segment, "") for segment in segments} - {""})),
         n=int(entry["n"]),
         hash=str(entry["hash"]),
         files={str(name): (str(file["sha256"]), int(file["bytes"])) for name, file in entry["files"].items()},

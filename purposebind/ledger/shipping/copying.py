@@ -63,7 +63,7 @@ def _person() -> str:
     return "CASE WHEN subject_hi IS NOT NULL THEN printf('%016x%016x', subject_hi, subject_lo) END"
 
 
-_PLAIN: Final = ("shipped", "times", "first", "last", "started", "ended", "continued", "pid", "at", "reads")
+_PLAIN: Final = ("shipped", "times", "first", "last", "started", "ended", "continued", "pid", "at", "reads", "records")
 _NAMED: Final = ("site", "reason", "break_glass", "by", "host", "service", "segment", "trace", "decision", "field")
 _COLUMNS: Final = {
     **{name: f'"{name}"' for name in _PLAIN},
@@ -85,7 +85,7 @@ TABLES: Final = {
         _ACTIVITIES,
     ),
     "lost": ("lost.parquet", "segment at reads"),
-    "damage": ("damage.parquet", "segment place what"),
+    "damage": ("damage.parquet", "segment place what records"),
     "names": ("names.parquet", "what decision field purposes site reason allowed break_glass by handovers"),
 }
 """The files of each table in a batch, and their columns; all but the names come with the number of the batch."""

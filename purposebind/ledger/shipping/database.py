@@ -29,7 +29,7 @@ except ModuleNotFoundError as error:
         "Shipping a ledger needs psycopg, which is not installed. Install it with: pip install 'purposebind[ship]'"
     ) from None
 
-__all__ = ["Connection", "Migration", "connect", "migrate", "migrations", "target", "told"]
+__all__ = ["Connection", "Migration", "connect", "has_password", "migrate", "migrations", "target", "told"]
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -112,6 +112,11 @@ def target(dsn: str) -> str:
     user = f"{parts['user']}@" if parts.get("user") else ""
     name = parts.get("dbname") or parts.get("user") or ""
     return f"{user}{host}{port}/{name}"
+
+
+def has_password(dsn: str) -> bool:
+    """Return whether a connection string holds a password."""
+    return "password" in _parts(dsn)
 
 
 def told(error: BaseException, dsn: str) -> str:

@@ -92,7 +92,8 @@ CREATE TABLE purposebind.reads (
     last timestamptz NOT NULL
 );
 COMMENT ON TABLE purposebind.reads IS
-    'A row for each person that something was read, or refused, of in an activity; person is null where unknown';
+    'All reads of one person, by one name, in one activity, between two times that its process told; person is null
+where unknown. A read counts at the time in last';
 
 CREATE TABLE purposebind.lost (
     shipped integer NOT NULL,
@@ -106,7 +107,8 @@ CREATE TABLE purposebind.damage (
     shipped integer NOT NULL,
     segment text NOT NULL,
     place bigint,
-    what text
+    what text,
+    records bigint
 );
 COMMENT ON TABLE purposebind.damage IS 'What could not be read in a segment';
 

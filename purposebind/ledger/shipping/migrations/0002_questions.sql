@@ -6,21 +6,32 @@
 CREATE VIEW purposebind.matrix AS
 SELECT
     n.field,
-    n.purposes,
+    p.purpose,
     n.decision,
     s.keys,
     count(DISTINCT r.person) AS people,
     sum(r.times)::bigint AS reads,
     coalesce(sum(r.times) FILTER (WHERE r.person IS NULL), 0)::bigint AS unknown_reads,
-    min(r.first) AS first,
+    min(r.last) AS first,
     max(r.last) AS last
 FROM purposebind.reads r
 JOIN purposebind.names n ON n.what = r.what
 JOIN purposebind.shipped s ON s.id = r.shipped
-GROUP BY n.field, n.purposes, n.decision, s.keys;
+LEFT JOIN LATERAL unnest(n.purposes) AS p (purpose) ON true
+GROUP BY n.field, p.purpose, n.decision, s.keys;
 COMMENT ON VIEW purposebind.matrix IS
-    'For each field, set of active purposes and decision: how many people, and how often. Exact. Rows overlap: the same
-person is in many, so that people of several rows cannot be added. Ask affected() for these';
+    'For each field, active purpose and decision: how many people, and how often. Exact. As in Ledger.matrix, reads for
+several purposes are in the row of each, and a person is in many rows: rows cannot be added up. Ask affected() for that';
+
+CREATE FUNCTION purposebind.is_at(site text, wanted text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT site = wanted OR bool_or(place = wanted OR right(replace(place, '\', '/'), length(wanted) + 1) = '/' || wanted)
+    FROM (SELECT regexp_replace(site, ' in [^/\\]*$', '') AS line) AS l,
+        LATERAL (VALUES (l.line), (regexp_replace(l.line, ':\d+$', ''))) AS places (place)
+$$;
+COMMENT ON FUNCTION purposebind.is_at IS
+    'Whether a site is the wanted one: as the ledger tells it, or the end of its path, with the line or without';
 
 CREATE FUNCTION purposebind.affected(
     field text DEFAULT NULL,
@@ -55,25 +66,25 @@ BEGIN
         min(p.first),
         max(p.last)
     FROM (
-        SELECT r.person, sum(r.times) AS times, min(r.first) AS first, max(r.last) AS last
+        SELECT r.person, sum(r.times) AS times, min(r.last) AS first, max(r.last) AS last
         FROM reads r
         WHERE r.what IN (
                 SELECT n.what
                 FROM names n
                 WHERE (affected.field IS NULL OR n.field = affected.field OR starts_with(n.field, affected.field || '.'))
-                  AND (affected.decision IS NULL OR n.decision = affected.decision)
-                  AND (affected.site IS NULL OR n.site = affected.site)
+                  AND (affected.decision IS NULL OR n.decision = ANY (string_to_array(affected.decision, ',')))
+                  AND (affected.site IS NULL OR is_at(n.site, affected.site))
                   AND (affected.purpose IS NULL OR EXISTS (
                       SELECT FROM unnest(n.purposes) AS q
                       WHERE q = affected.purpose OR starts_with(q, affected.purpose || '.')))
             )
           AND (affected.key IS NULL OR r.shipped IN (SELECT s.id FROM shipped s WHERE affected.key = ANY (s.keys)))
           AND (affected.since IS NULL OR r.last >= affected.since)
-          AND (affected.until IS NULL OR r.first < affected.until)
+          AND (affected.until IS NULL OR r.last < affected.until)
         GROUP BY r.person
     ) AS p;
 END
 $$;
 COMMENT ON FUNCTION purposebind.affected IS
     'How many people were affected, exactly and distinct; filters as of Ledger.affected: a field or a whole model, a
-purpose with its descendants, a decision, the times [since, until), a site, and one key';
+purpose with its descendants, a decision or several with commas between, the times [since, until), a site; and one key';

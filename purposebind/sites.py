@@ -17,6 +17,9 @@ WHOLE_FUNCTION: Final = -1
 """The offset of a site that is a function, not an instruction in it; its line is where the function starts."""
 
 _passed_over: dict[str, bool] = {}
+_lines: dict[tuple[int, int], tuple[int, CodeType]] = {}
+_AT_MOST: Final = 4096
+"""How many lines are remembered."""
 _CORE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -52,10 +55,13 @@ class Site:
             return self._restored[1]
         if self._offset == WHOLE_FUNCTION:
             return self._code.co_firstlineno
-        for start, end, line in self._code.co_lines():
-            if start <= self._offset < end and line is not None:
-                return line
-        return self._code.co_firstlineno
+        where = (id(self._code), self._offset)  # hashing a code object costs more than looking for the line
+        known = _lines.get(where)
+        if known is None:
+            if len(_lines) >= _AT_MOST:
+                _lines.clear()
+            known = _lines[where] = (_line(self._code, self._offset), self._code)  # kept, so that its id stays its own
+        return known[0]
 
     @property
     def function(self) -> str:
@@ -77,6 +83,13 @@ class Site:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.file, self.line, self.function)
+
+
+def _line(code: CodeType, offset: int) -> int:
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return line
+    return code.co_firstlineno
 
 
 def _restore(file: str, line: int, function: str) -> Site:

@@ -6,8 +6,11 @@ import io
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -31,6 +34,13 @@ PHONE = "+353209112345"
 ALL_REFUSED = dict.fromkeys(["dump", "sql", "equality", "pickle", "deputy"], "refused")
 ADA = Account(id=1, handle="ada", country="IE", phone=PHONE)
 COMMAND = "from purposebind.cli import main; main()"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replay leaves its ledger where temporary files go, and stays there for its user to ask."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
 
 
 def run(*arguments: str, program: str = COMMAND) -> subprocess.CompletedProcess[str]:
@@ -309,6 +319,47 @@ def test_json_is_one_object_and_nothing_else() -> None:
     assert len(said["warnings"]) == len(said["groups"]) == 4
     assert set(said["counted"]) == {"people", "read", "affected"}
     assert said["seconds"] > 0
+
+
+def test_the_ledger_is_left_for_whoever_asks_afterwards(tmp_path: Path) -> None:
+    """The number on the screen could be the hook's; what counts is what is still known when the service is gone."""
+    done = run("demo", "--fast", "--json", "--folder", str(tmp_path / "kept"))
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["ledger_affected"], said["ledger_read"]) == (0, said["affected"], said["read"])
+    assert Path(said["ledger"]) == tmp_path / "kept" / "ledger"
+    assert "<html" in Path(said["report"]).read_text(encoding="utf-8")
+    again = run(*shlex.split(said["command"])[1:], "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["people"] == said["affected_truth"] > 0
+    taken = run("demo", "--fast", "--folder", str(tmp_path / "kept"))
+    assert (taken.returncode, "a ledger" in taken.stderr) == (2, True)
+
+
+def test_a_ledger_that_counts_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replay would call a count exact that is not."""
+    real = story.ask
+    monkeypatch.setattr(story, "ask", lambda folder: replace(real(folder), affected=real(folder).affected + 1))
+    code, said = run_here("--accounts", "200")
+    assert (code, said["passed"], said["affected"] == said["affected_truth"]) == (1, False, True)
+
+
+def test_no_file_that_is_left_is_personal(tmp_path: Path) -> None:
+    """The ledger of a breach would be one more breach."""
+    population, outcome = invent(200, story.DEFAULT_SEED), replay(200, folder=tmp_path)
+    assert outcome.passed
+    left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for person in population.people:
+        for word in (person.phone, person.email, person.handle):
+            assert word is None or word.encode() not in left
+
+
+@pytest.mark.parametrize("missing", ["duckdb", "jinja2", "numpy"])
+def test_without_the_ledgers_extra_it_says_what_to_install(missing: str) -> None:
+    """After ten seconds of story its user would get a traceback instead of the end."""
+    done = run("demo", program=f"import sys; sys.modules[{missing!r}] = None\n{COMMAND}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'purposebind[ledger]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_text_without_a_terminal_is_plain() -> None:

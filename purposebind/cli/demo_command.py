@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +15,7 @@ from purposebind.demo import render, story
 __all__ = ["demo"]
 
 _FAST_ACCOUNTS = 2_000
+_FROM_THE_LEDGER_EXTRA = ("duckdb", "jinja2", "numpy")
 
 
 def demo(
@@ -22,19 +25,32 @@ def demo(
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help=f"Take {_FAST_ACCOUNTS} accounts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where to leave the ledger and its report.  [default: a temporary folder]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Make other people.")] = story.DEFAULT_SEED,
 ) -> None:
     """Replay 2019: match an advertiser's list to phones and e-mails that were given for two-factor login.
 
     Sign-in reads them and works. The audience match is refused, at the first read and by five other roads. Then it runs
-    in observe mode, as it went in 2019, and the people affected are counted exactly.
+    in observe mode, as it went in 2019, and the people affected are counted exactly: by a hook while it runs, and by
+    the ledger afterwards.
 
     Exits with 0 where every road was refused and the count is exact, and with 1 otherwise. All people are invented.
     """
+    for name in _FROM_THE_LEDGER_EXTRA:
+        try:
+            import_module(name)
+        except ModuleNotFoundError:
+            typer.echo(f"The replay needs {name}, which is not installed: pip install 'purposebind[ledger]'", err=True)
+            raise typer.Exit(2) from None
+    if folder is not None and (folder / "ledger").exists():
+        raise typer.BadParameter(f"there is a ledger in {folder} already: name another folder", param_hint="--folder")
     if accounts is None:
         accounts = _FAST_ACCOUNTS if fast else story.DEFAULT_ACCOUNTS
     with render.progress_bar(Console(stderr=True, quiet=as_json)) as watch:
-        outcome = story.replay(accounts, seed=seed, watch=watch)
+        outcome = story.replay(accounts, seed=seed, folder=folder, watch=watch)
     if as_json:
         typer.echo(json.dumps(outcome.as_json(), indent=2))
     else:

@@ -1,4 +1,4 @@
-"""The replay on a terminal: a progress bar while it runs, and the four chapters after it. Needs the extra ``cli``.
+"""The replay on a terminal: a progress bar while it runs, and the five chapters after it. Needs the extra ``cli``.
 
 Nothing here prints a name, a phone number or an e-mail address, although all of them are invented.
 """
@@ -46,7 +46,14 @@ def progress_bar(console: Console) -> Generator[Watch, None, None]:
 
 def show(replay: Replay, console: Console) -> None:
     """Print what happened, chapter by chapter, and whether it is what has to happen."""
-    for part in (*_people(replay), *_signin(replay), *_refused(replay), *_roads(replay), *_as_in_2019(replay)):
+    for part in (
+        *_people(replay),
+        *_signin(replay),
+        *_refused(replay),
+        *_roads(replay),
+        *_as_in_2019(replay),
+        *_afterwards(replay),
+    ):
         console.print(part, highlight=False, soft_wrap=isinstance(part, _Verbatim))
     console.print()
     console.print(_verdict(replay))
@@ -110,6 +117,23 @@ def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:
         f"The match found {replay.entries_matched:,} entries of the list. That is no count of people: some are on it "
         "by phone and by e-mail address, and some share a phone."
     )
+
+
+def _afterwards(replay: Replay) -> Iterator[RenderableType]:
+    yield _chapter(5, "Asked afterwards")
+    yield Text(
+        "The service, its accounts and the list are gone. What is left is the ledger, which recorded every read before "
+        "its value was handed out, and holds no name, number or address. It answers:"
+    )
+    counts = _table("", "What is counted", "By the ledger", "True", "", numbers=3)
+    counts.add_row("read", COUNTED["read"], *_compared(replay.ledger_read, replay.read_truth))
+    counts.add_row("affected", COUNTED["affected"], *_compared(replay.ledger_affected, replay.affected_truth))
+    yield counts
+    yield _mark(replay.ledger_intact, "Its chain holds: nothing in it was changed, removed or added since.")
+    yield Text("Ask again:")
+    yield _Verbatim(f"  {replay.command}")
+    yield Text("The report, for whoever answers for the data:")
+    yield _Verbatim(f"  {replay.report}")
 
 
 def _verdict(replay: Replay) -> RenderableType:

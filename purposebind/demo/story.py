@@ -1,19 +1,22 @@
-"""The story, told by running it: four chapters on one database, and what came of each."""
+"""The story, told by running it: five chapters on one database, and what came of each."""
 
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from purposebind import PurposeViolation, configure
 
 from .accounts import ADVERTISING, TARGETING, Account
+from .afterwards import ask, recorded
 from .audience import AudienceRow, match_audience
 from .contacts import COUNTRIES
 from .incident import Incident, ReadGroup
@@ -62,7 +65,13 @@ class Replay:
         same_people: Whether the hook's two counts and the seed's name the same people, and not only as many.
         entries_matched: How many entries of the list were found; not a count of people.
         groups: What was read, for what, by which line of code, and of how many people.
-        warnings: What the library logged.
+        ledger: The folder of the ledger that all of it was recorded in.
+        ledger_read: The same count as `read`, by the ledger, asked when all else was gone.
+        ledger_affected: The same count as `affected`, by the ledger.
+        ledger_intact: Whether the ledger's chain holds, and no read in it names nobody.
+        report: The file with the ledger's report.
+        command: Asks the ledger again.
+        warnings: What the library logged of the reads that it let through.
         seed: What the people were made from.
         seconds: How long it took.
     """
@@ -82,6 +91,12 @@ class Replay:
     same_people: bool
     entries_matched: int
     groups: list[ReadGroup]
+    ledger: str
+    ledger_read: int
+    ledger_affected: int
+    ledger_intact: bool
+    report: str
+    command: str
     warnings: list[str] = field(repr=False)
     seed: int
     seconds: float
@@ -96,6 +111,9 @@ class Replay:
             and self.affected == self.affected_truth
             and self.read == self.read_truth
             and self.same_people
+            and self.ledger_read == self.read_truth
+            and self.ledger_affected == self.affected_truth
+            and self.ledger_intact
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -104,13 +122,18 @@ class Replay:
 
 
 def replay(
-    accounts: int = DEFAULT_ACCOUNTS, *, seed: int = DEFAULT_SEED, watch: Watch = lambda doing, done: None
+    accounts: int = DEFAULT_ACCOUNTS,
+    *,
+    seed: int = DEFAULT_SEED,
+    folder: Path | None = None,
+    watch: Watch = lambda doing, done: None,
 ) -> Replay:
     """Run the story, and return what happened. The configuration is the same afterwards as before.
 
     Args:
         accounts: How many people have an account, from 1; the list has three entries for every five of them.
         seed: What to make the people from.
+        folder: Where to leave the ledger and its report; a new temporary folder, which stays, where it is None.
         watch: Told of the progress.
 
     Raises:
@@ -124,7 +147,8 @@ def replay(
     started = time.perf_counter()
     watch(f"Inventing {accounts:,} people and an advertiser's list", 0.0)
     population = invent(accounts, seed)
-    with open_store() as store, _captured_log() as warnings:
+    place = Path(tempfile.mkdtemp(prefix="purposebind-demo-")) if folder is None else folder
+    with _captured_log() as warnings, recorded(place), open_store() as store:
         watch("Writing the database", 0.25)
         store.fill(population)
         uploaded = store.uploaded()
@@ -141,10 +165,13 @@ def replay(
         doing = "Matching the audience as in 2019"
         incident, audience = _match_as_in_2019(
             _reported(
-                store.accounts(CAMPAIGN), len(population.looked_up), lambda part: watch(doing, 0.45 + part * 0.55)
+                store.accounts(CAMPAIGN), len(population.looked_up), lambda part: watch(doing, 0.45 + part * 0.45)
             ),
             uploaded,
         )
+    watch("Asking the ledger", 0.9)
+    answer = ask(place)
+    watch("Asking the ledger", 1.0)
     return Replay(
         people=len(population.people),
         list_entries=len(population.listed),
@@ -161,7 +188,13 @@ def replay(
         same_people=_same_people(incident, population),
         entries_matched=len({row.entry for row in audience}),
         groups=incident.groups(),
-        warnings=warnings,
+        ledger=answer.ledger,
+        ledger_read=answer.read,
+        ledger_affected=answer.affected,
+        ledger_intact=answer.intact and answer.unknown_reads == 0,
+        report=answer.report,
+        command=answer.command,
+        warnings=[message for message in warnings if message.startswith("observed")],
         seed=seed,
         seconds=round(time.perf_counter() - started, 3),
     )

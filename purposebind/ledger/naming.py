@@ -43,14 +43,20 @@ def activity_name(frame: Any) -> str:
 
 def denial_name(denial: Any) -> str:
     """Return the name of a denial, enforced or observed."""
+    site = None if denial.site is None else str(denial.site)
+    return _denial_name(denial.field, denial.active, denial.reason, site, denial.enforced, denial.allowed)
+
+
+@lru_cache(maxsize=4096)
+def _denial_name(field: str, active: Any, reason: Any, site: str | None, enforced: bool, allowed: Any) -> str:
     return _named(
         "denial",
-        field=denial.field,
-        purposes=sorted(p.name for p in denial.active),
-        reason=denial.reason.value,
-        site=None if denial.site is None else str(denial.site),
-        enforced=denial.enforced,
-        allowed=[p.name for p in denial.allowed],
+        field=field,
+        purposes=sorted(p.name for p in active),
+        reason=reason.value,
+        site=site,
+        enforced=enforced,
+        allowed=[p.name for p in allowed],
     )
 
 

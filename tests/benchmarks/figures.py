@@ -6,14 +6,18 @@ write out, so that what stands beside them on a ratio's other side is as fast as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, field_serializer
 
-from purposebind import AllowedFor, Purpose, PurposeModel, purpose_scope
+from purposebind import AllowedFor, Purpose, PurposeModel, SubjectId, configure, purpose_scope
+from purposebind.ledger import Key, Ledger
 
 __all__ = [
     "ACCOUNTS",
@@ -22,10 +26,12 @@ __all__ = [
     "LIST_LENGTH",
     "PURPOSE",
     "Figure",
+    "IdentifiedAccount",
     "Models",
     "Variant",
     "active",
     "record",
+    "recorded",
 ]
 
 LIST_LENGTH = 2_000
@@ -79,6 +85,12 @@ class BareScope:
 
     def __exit__(self, *error: object) -> None:
         active.reset(self.token)
+
+
+class IdentifiedAccount(TaggedAccount):
+    """For the ledger: whose data it is, is known."""
+
+    id: Annotated[int, SubjectId]
 
 
 # More than a scalar under a tag: a field with a serializer of the user's takes the exact road, and a list the fast one.
@@ -153,10 +165,11 @@ _PHONES = Models(PlainPhones, TaggedPhones, SecretPhones, _phones_record)
 
 
 class Variant(NamedTuple):
-    """A statement, and a function that makes the local variables it is timed with."""
+    """A statement, a function that makes the local variables it is timed with, and what is in force meanwhile."""
 
     statement: str
     variables: Callable[[], Mapping[str, object]]
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -285,6 +298,25 @@ def _scope(name: str, title: str, in_scope: bool) -> Figure:
     )
 
 
+@contextmanager
+def recorded() -> Iterator[None]:
+    """Have a ledger on; the same one each time."""
+    ledger = _ledgers[0] if _ledgers else _a_ledger()
+    with configure(ledger=ledger):
+        yield
+
+
+def _a_ledger() -> Ledger:
+    folder = tempfile.TemporaryDirectory()
+    ledger = Ledger(Path(folder.name) / "ledger", key=Key(bytes(32)))
+    _folders.append(folder)
+    _ledgers.append(ledger)
+    return ledger
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+_ledgers: list[Ledger] = []
+
 FIGURES = [
     Figure(
         "read",
@@ -294,6 +326,15 @@ FIGURES = [
         baseline=Variant("account.phone", _hand_written),
         tagged=Variant("account.phone", lambda: _an_instance(TaggedAccount, record)),
         secret=Variant("account.phone.get_secret_value()", lambda: _an_instance(SecretAccount, record)),
+        unrolled=10,
+    ),
+    Figure(
+        "recorded-read",
+        "allowed read that a ledger records, the person's hash known",
+        "the same read without a ledger",
+        3.0,
+        baseline=Variant("account.phone", lambda: _an_instance(IdentifiedAccount, record)),
+        tagged=Variant("account.phone", lambda: _an_instance(IdentifiedAccount, record), recorded),
         unrolled=10,
     ),
     _compared("untagged-read", "read of an untagged field", 1.05, "account.handle", _an_instance, unrolled=20),

@@ -110,7 +110,9 @@ def _timer(variant: Variant, unrolled: int) -> Callable[[int], float]:
     timed = namespace["timed"]
 
     def run(loops: int) -> float:
-        seconds: float = timed(repeat(None, loops), pyperf.perf_counter, **variables)
+        with variant.around():
+            timed(repeat(None, 1), pyperf.perf_counter, **variables)
+            seconds: float = timed(repeat(None, loops), pyperf.perf_counter, **variables)
         return seconds
 
     return run

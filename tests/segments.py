@@ -116,6 +116,7 @@ class Slow:
     records: int = 0
     bad: set[int] = field(default_factory=set)
     names: dict[int, Any] = field(default_factory=dict)
+    latest: int = CREATED
 
 
 def _is_whole(data: bytes) -> bool:
@@ -168,7 +169,7 @@ def slowly(path: Path) -> Slow:
         kind = Kind(one[0])
         number = struct.unpack("<H", one[4:6])[0]
         if kind not in (Kind.READ, Kind.NAME):
-            now = max(now, _mono(one))
+            result.latest = now = max(now, _mono(one))
         if kind in wanted_names and result.names.get(number, {}).get("is") != wanted_names[kind]:
             result.bad.add(at)
         elif kind == Kind.READ:

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,8 +17,11 @@ from pathlib import Path
 
 import pytest
 import segments as make
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from interrupted import failing, in_a_process, killed
 
+from purposebind.ledger import closing
 from purposebind.ledger.chain import Chain, verify
 from purposebind.ledger.closing import close_abandoned, close_segment
 from purposebind.ledger.errors import LedgerError
@@ -93,6 +97,31 @@ def test_the_latest_time_in_a_segment_is_that_of_a_whole_record(folder: Folder) 
     latest = [entry["until"] - make.WALL + make.CREATED for entry in Chain(folder).entries()]
     assert latest == [9_000_000, 7_000_000, make.CREATED]
     assert [entry["records"] for entry in Chain(folder).entries()] == [len(make.names()) + 5, 1, 0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_segment_is_described_by_the_letter_of_its_format(data: st.DataObject) -> None:
+    """Retention would drop what is too young, or keep for ever what a damaged record dates into the future."""
+    times = st.integers(0, 1 << 40)
+    makers = [make.mark, make.closed, make.opened, make.denial, partial(make.lost, 3), make.read]
+    one = st.one_of(*[st.builds(maker, times) for maker in makers], st.just(bytes(RECORD_BYTES)))
+    content = bytearray(b"".join(data.draw(st.lists(one, max_size=30))))
+    for _ in range(data.draw(st.integers(0, 3)) if content else 0):
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(closing, "_STEP", RECORD_BYTES * data.draw(st.integers(1, 9)))
+        folder = Folder(place)
+        folder.make()
+        path = make.segment([bytes(content)], folder.open / f"{IDS[0]}.seg", HEADER_BYTES + len(content) + 99)
+        slow = make.slowly(path)
+        close_segment(folder, path)
+        (entry,) = Chain(folder).entries()
+    assert entry["until"] == make.WALL + slow.latest - make.CREATED
+    places = [bytes(content)[at : at + RECORD_BYTES] for at in range(0, len(content), RECORD_BYTES)]
+    assert entry["records"] == sum(one[0] != 0 for one in places)
+    used = len(bytes(content).rstrip(b"\0"))
+    assert entry["bytes"] == HEADER_BYTES + -(-used // RECORD_BYTES) * RECORD_BYTES
 
 
 def test_closing_twice_is_closing_once(folder: Folder) -> None:

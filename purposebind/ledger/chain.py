@@ -32,6 +32,7 @@ from .links import FIRST, parse_line, write_line
 __all__ = ["Anchor", "Chain", "Gap", "Problem", "Verdict", "sync_folder", "verify"]
 
 _STEP: Final = 1 << 16
+_BLOCK: Final = 1 << 20
 
 
 class Anchor(NamedTuple):
@@ -146,7 +147,19 @@ class Chain:
             LedgerError: The file cannot be read.
         """
         wanted = f'"segment":"{segment}"'.encode()
-        return any(wanted in line and line.endswith(b"\n") for _, line in self._lines())
+        try:
+            with open(self.folder.chain, "rb") as file:
+                size, before = _whole_lines(file.fileno()), b""
+                for start in range(0, size, _BLOCK):
+                    block = before + read_at(file.fileno(), start, min(_BLOCK, size - start))
+                    if wanted in block:
+                        return True
+                    before = block[-len(wanted) :]
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise self._failed("read", error) from None
+        return False
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:

@@ -248,7 +248,8 @@ class Checking:
             for path in sorted(there - set(files)):
                 self._problem(line, "is there, and the chain does not tell of it", path)
         for name in sorted(_names(self._folder.parquet) - set(self._batches)):
-            self._problem(_NO_LINE, "is there, and no line of the chain tells of it", f"parquet/{name}")
+            what = "is there, and no line of the chain tells of it: a compaction was killed, or somebody put it there"
+            self._problem(_NO_LINE, what, f"parquet/{name}")
 
     def _check_file(self, line: int, path: str, wanted: Digest) -> None:
         try:

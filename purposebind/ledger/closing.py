@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
-import struct
+import sys
 import time
+from array import array
+from itertools import compress, count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,9 +33,11 @@ __all__ = ["close_abandoned", "close_segment"]
 _logger = logging.getLogger("purposebind")
 
 _STEP: Final = RECORD_BYTES << 14
-_TIMED: Final = re.compile(b"[%s]" % re.escape(bytes([Kind.DENIAL, Kind.OPEN, Kind.CLOSE, Kind.MARK, Kind.LOST])))
-_TIME_AT: Final = {Kind.DENIAL: 32, Kind.LOST: 24}
-_TIME: Final = struct.Struct("<Q")
+_TIMES: Final = [
+    (bytes(kind in kinds for kind in range(256)), word)
+    for kinds, word in (((Kind.OPEN, Kind.CLOSE, Kind.MARK), 2), ((Kind.LOST,), 3), ((Kind.DENIAL,), 4))
+]
+"""Which kinds of records tell a time, and in which of their 64-bit words."""
 _UNFINISHED_AGE: Final = 3600
 """Seconds after which an empty file that was to become a segment belongs to nobody."""
 
@@ -210,12 +213,20 @@ def _content(descriptor: int) -> _Content:
 
 
 def _latest(data: bytes, kinds: bytes, latest: int) -> int:
-    """The latest time that a whole record tells, or `latest` where that is later."""
-    for found in _TIMED.finditer(kinds, 0, len(data) // RECORD_BYTES):
-        at = found.start() * RECORD_BYTES
-        (told,) = _TIME.unpack_from(data, at + _TIME_AT.get(Kind(data[at]), 16))
-        if told > latest and _is_whole(data[at : at + RECORD_BYTES]):
-            latest = told
+    """The latest time that a whole record tells, or `latest` where that is later.
+
+    There may be a third of a million of them, in a process that has other things to do: so whole columns at once.
+    """
+    words = array("Q", data[: len(data) // RECORD_BYTES * RECORD_BYTES])
+    if sys.byteorder == "big":
+        words.byteswap()
+    for of_kinds, word in _TIMES:
+        chosen = kinds.translate(of_kinds)
+        told = zip(compress(words[word :: RECORD_BYTES // 8], chosen), compress(count(), chosen), strict=False)
+        for moment, place in sorted((one for one in told if one[0] > latest), reverse=True):
+            if _is_whole(data[place * RECORD_BYTES : (place + 1) * RECORD_BYTES]):
+                latest = moment
+                break
     return latest
 
 

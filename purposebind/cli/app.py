@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import demo_command, report_command
+from . import demo_command, ledger_commands, report_command, ship_command
 
 __all__ = ["app"]
 
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command.demo)
 app.command("report")(report_command.report)
+app.add_typer(ledger_commands.group)
+ledger_commands.group.command("ship")(ship_command.ship)
 
 
 def _print_version(wanted: bool) -> None:

@@ -49,9 +49,9 @@ class Ledger:
 
     All questions take the same filters, by name: ``field="Account.phone"``, or ``"Account"`` for the whole model;
     ``purpose=`` a `Purpose` or its name, which stands for its descendants too; ``decision=`` a word or several;
-    ``since=`` and ``until=``, aware times, of which the second is not included; ``site=`` a place in the code. What is
-    read again and again in one activity, of one person, counts at the moment when it was read first; that moment is
-    known to the writer's interval.
+    ``since=`` and ``until=``, aware times, of which the second is not included; ``site=`` a place in the code, such as
+    ``"app/login.py:88"`` or ``"login.py"``. A read counts at the next moment that its process told after it, within
+    the writer's interval.
 
     Args:
         folders: The folders. One that is recorded into is made where it is not there.
@@ -197,6 +197,14 @@ class Ledger:
         """Return what is broken in segments, and is part of no answer."""
         return self._questions.damage()
 
+    def fields(self) -> list[str]:
+        """Return the fields that were read or asked for, by name."""
+        return sorted({name.field for name in self._questions.names()})
+
+    def purposes(self) -> list[str]:
+        """Return the purposes for which something was read or asked for, by name."""
+        return sorted({purpose for name in self._questions.names() for purpose in name.purposes})
+
     # --- The ledger itself -------------------------------------------------------------------------------------------
 
     def verify(self, anchor: Anchor | str | None = None) -> Verdict:
@@ -254,10 +262,13 @@ class Ledger:
         Raises:
             LedgerError: There is no ledger or no key, there are several folders, or something is missing.
         """
+        from .closing import close_abandoned
         from .retention import drop_before
 
         self._one("is shortened")
-        return drop_before(self._existing()[0], moment, by, reason, self._key())
+        folder = self._existing()[0]
+        close_abandoned(folder)  # what a process left behind that was killed has its time too
+        return drop_before(folder, moment, by, reason, self._key())
 
     # --- Within ------------------------------------------------------------------------------------------------------
 
@@ -267,7 +278,7 @@ class Ledger:
 
         with self._lock:
             if self._asked is None:
-                self._asked = Questions(self._existing())
+                self._asked = Questions(self._folders)
             return self._asked
 
     def _one(self, what: str) -> Folder:
@@ -279,9 +290,14 @@ class Ledger:
 
     def _existing(self) -> list[Folder]:
         for folder in self._folders:
-            # Any other folder would be found to be in order, and to say that nobody was affected.
-            if not any(place.exists() for place in (folder.open, folder.closed, folder.parquet, folder.chain)):
-                raise LedgerError(f"There is no ledger at {folder.path}")
+            try:
+                there = set(os.listdir(folder.path))
+            except OSError as error:
+                told = "" if isinstance(error, FileNotFoundError) else f": {error.strerror}"
+                raise LedgerError(f"There is no ledger at {folder.path}{told}") from None
+            # Any other folder would be found to be in order.
+            if there and not there.intersection((folder.open.name, folder.closed.name, folder.chain.name)):
+                raise LedgerError(f"There is no ledger at {folder.path}: the folder holds something else")
         return self._folders
 
     def _key(self, *, create: bool = False) -> Key:

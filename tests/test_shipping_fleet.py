@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
+import subprocess
+import sysconfig
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -51,7 +55,7 @@ def filters(ledger: Ledger) -> list[dict[str, Any]]:
     assert everything.first is not None
     assert everything.last is not None
     middle = everything.first + (everything.last - everything.first) / 2
-    sites = [use.site for use in ledger.sites()]
+    sites = [use.site for use in ledger.sites()][:2]
     return [
         {},
         {"field": "Contact"},
@@ -105,3 +109,32 @@ def test_the_database_answers_as_the_ledgers_do(tmp_path: Path, server: Server) 
             "SELECT person FROM purposebind.reads WHERE person = %s", [key.person(7).hex()]
         ).fetchmany(1)
         assert person[0].bytes == key.person(7)
+
+
+# --- The page about fleets -------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "run-the-ledger-in-a-fleet.md"
+BLOCKS = re.findall(r"^```(sh|sql)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_about_fleets_works(tmp_path: Path, server: Server) -> None:
+    """A command that does not run, or a query about a column that was renamed, is found by whoever has an incident."""
+    dsn = server.new_database()
+    key = Key(bytes(range(32)))
+    for number in (1, 2):
+        with Ledger(tmp_path / f"web-{number}", key=key) as ledger:
+            record(ledger, number)
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PURPOSEBIND_LEDGER_DSN": dsn}
+    ran = {"sh": 0, "sql": 0}
+    for language, text in BLOCKS:
+        ran[language] += 1
+        if language == "sh":
+            done = subprocess.run(
+                ["/bin/sh", "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        else:
+            with psycopg.connect(dsn) as connection:
+                connection.execute(text.encode())
+    assert ran == {"sh": 2, "sql": 5}

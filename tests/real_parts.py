@@ -1,12 +1,13 @@
 """The parts that some tests need and pip does not install: a browser, a database server.
 
-A test that needs one asks for it, in a fixture or as its first line:
+A test module that needs one asks for it at its top, so that it is skipped as a whole, in one line, where there is none;
+a single test may ask for it too:
 
-    chromium = need("chromium")  # the path of the program
-    initdb = need("initdb")  # PostgreSQL's; `postgres` and `pg_ctl` are beside it, and `need` finds them too
+    CHROMIUM = need("chromium")  # the path of the program
+    INITDB = need("initdb")  # PostgreSQL's; `postgres` and `pg_ctl` are beside it, and `need` finds them too
 
-Where a part is missing, the test is skipped and says in one line how to get it. Where PURPOSEBIND_REQUIRE_ALL=1 is set,
-as .ci/run does, it fails instead: what was not tested must not look tested.
+The line says how to get it. Where PURPOSEBIND_REQUIRE_ALL=1 is set, as .ci/run does, it is a failure instead: what was
+not tested must not look tested.
 
 A browser run by root needs `--no-sandbox`. PostgreSQL refuses to run as root: start it as another user (the package
 makes `postgres`), with `user=` of `subprocess.Popen`, on a folder that this user owns.
@@ -30,7 +31,7 @@ _POSTGRESQL = "/usr/lib/postgresql/*/bin"  # where Debian and Ubuntu keep them, 
 
 
 def need(program: str) -> Path:
-    """Return the path of `program`; skip the test that asks, or fail it where everything is required."""
+    """Return the path of `program`; skip the module or test that asks, or fail it where everything is required."""
     for name in _NAMES.get(program, (program,)):
         found = shutil.which(name) or _in_postgresql(name)
         if found:

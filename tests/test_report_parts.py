@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from report_example import DECLARED, MADE, write_shop
 
-from purposebind.ledger.errors import LedgerError
-from purposebind.ledger.report import Declared, DeclaredField, declared_in, words
+from purposebind.ledger import Ledger, LedgerError
+from purposebind.ledger.report import Declared, DeclaredField, build, declared_in, render, words
 from purposebind.ledger.report.matrix import STATES, matrix
 from purposebind.ledger.report.pictures import flow, strip
 
@@ -267,3 +271,39 @@ def test_a_picture_of_everything_is_a_picture_of_nothing() -> None:
     assert (len(drawn.bands), drawn.left_out) == (12, 88)
     assert drawn.left[0].name == "left99"
     assert flow([]) is None
+
+
+# --- The page as a file ----------------------------------------------------------------------------------------------
+
+
+def test_compaction_changes_nothing_in_it(tmp_path: Path) -> None:
+    """Two reports about one time that differ are none."""
+    write_shop(tmp_path / "ledger", customers=300)
+    done: list[float] = []
+    with Ledger(tmp_path / "ledger") as ledger:
+        before = build(ledger, DECLARED, made=MADE, watch=lambda doing, part: done.append(part))
+    with Ledger(tmp_path / "ledger") as ledger:
+        ledger.compact()
+        after = build(ledger, DECLARED, made=MADE)
+    assert replace(after, chains=()) == replace(before, chains=())
+    assert [chain.ok for chain in (*before.chains, *after.chains)] == [True, True]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 1)
+
+
+def test_the_policy_allows_the_least(tmp_path: Path) -> None:
+    """One "unsafe-inline" and the hashes mean nothing."""
+    write_shop(tmp_path / "ledger", months=0)
+    with Ledger(tmp_path / "ledger") as ledger:
+        html = render(build(ledger))
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+    assert policy is not None
+    directives = dict(part.strip().split(" ", 1) for part in unescape(policy[1]).split(";"))
+    assert directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    for directive in ("style-src", "script-src"):
+        assert re.fullmatch(r"'sha256-[\w+/]{43}='", directives[directive])
+    assert len(directives) == 5
+    assert (
+        html.index("Content-Security-Policy") < html.index("<title>") < html.index("<style>") < html.index("<script>")
+    )
+    assert not re.search(r"https?://(?!www\.w3\.org)", html)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from purposebind import PurposeError
 from purposebind.demo import render as progress
+
+from .ledger_options import KeyFile, LedgerPaths, SinceOption, UntilOption, answered, fail, moment_of
 
 if TYPE_CHECKING:
     from purposebind.ledger.report import Declared
@@ -22,21 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 _STYLES = {"bad": "bold red", "warn": "yellow", "good": "green"}
 _MARKS = {"bad": "BAD ", "warn": "NOTE", "good": "OK  "}
 
 
 def report(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the page; an older one is replaced.")],
-    ledger: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="PATH",
-            envvar="PURPOSEBIND_LEDGER",
-            help="A ledger's folder. May be given several times, for the ledgers of a fleet.",
-        ),
-    ] = None,
+    ledger: LedgerPaths = None,
     package: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,16 +37,12 @@ def report(
             "and never read. May be given several times.",
         ),
     ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(metavar="DATE", formats=_FORMATS, help="Only what happened then or later, in UTC."),
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(metavar="DATE", formats=_FORMATS, help="Only what happened before, in UTC.")
-    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     anchor: Annotated[
         str | None, typer.Option(metavar="N:HASH", help="A head of the chain that was kept elsewhere.")
     ] = None,
+    key: KeyFile = None,
 ) -> None:
     """Write one page that tells whose data was read, for what, and by which code.
 
@@ -62,25 +50,18 @@ def report(
 
     Exits with 0 where the page was written, also where it has bad news, and with 2 otherwise.
     """
-    if not ledger:
-        raise typer.BadParameter("give the ledger's folder, or set PURPOSEBIND_LEDGER", param_hint="--ledger")
-    console = Console(stderr=True, soft_wrap=True)
-    try:
-        from purposebind.ledger import Ledger
+    with answered(ledger, key) as opened:
         from purposebind.ledger.report import build, render
 
+        span = {"since": moment_of(since, "--since"), "until": moment_of(until, "--until")}
         declared = _declared(package or [])
-        with progress.progress_bar(console) as watch, Ledger(*ledger) as opened:
-            made = build(opened, declared, since=_utc(since), until=_utc(until), anchor=anchor, watch=watch)
-        _replace(out, render(made))
-    except ModuleNotFoundError as error:
-        _fail(console, f"The report needs {error.name}, which is not installed: pip install 'purposebind[ledger]'")
-    except PurposeError as error:
-        _fail(console, str(error))
-    except OSError as error:
-        _fail(console, f"{out} cannot be written: {error.strerror}")
-    else:
-        _tell(made.findings, out)
+        with progress.progress_bar(Console(stderr=True)) as watch:
+            made = build(opened, declared, **span, anchor=anchor, watch=watch)
+        try:
+            _replace(out, render(made))
+        except OSError as error:
+            fail(f"{out} cannot be written: {error.strerror}")
+    _tell(made.findings, out)
 
 
 def _declared(packages: list[str]) -> Declared | None:
@@ -92,10 +73,6 @@ def _declared(packages: list[str]) -> Declared | None:
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does: the service's package is often in the folder it is run from
     return declared_in(*packages)
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=timezone.utc) if moment and moment.tzinfo is None else moment
 
 
 def _replace(out: Path, page: str) -> None:
@@ -124,8 +101,3 @@ def _tell(findings: tuple[Finding, ...], out: Path) -> None:
             Text.assemble((f"{_MARKS[finding.level]} ", _STYLES[finding.level]), finding.text), highlight=False
         )
     console.print(Text(f"The page is in {out}"), highlight=False)
-
-
-def _fail(console: Console, message: str) -> NoReturn:
-    console.print(Text(message, style="red"), highlight=False)
-    raise typer.Exit(2)

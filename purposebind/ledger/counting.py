@@ -9,12 +9,12 @@ What this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final, TypeVar
 
-from .engine import Engine, listed, load
+from .engine import Engine, listed, load, quoted
 from .errors import LedgerError
 from .filters import Chosen
 from .snapshot import View
@@ -23,6 +23,8 @@ __all__ = ["Asking", "Counted", "Joined", "NameRow", "aware"]
 
 _PASS_ROWS: Final = 10_000_000
 """How many rows are counted together: some 0.5 GiB where all are of different people."""
+_FEW_ROWS: Final = 1_000_000
+"""How many rows are few enough for counting several partitions together."""
 _MOST_PASSES: Final = 256
 _SPLIT_BITS: Final = 52
 """The lowest of the bits by which a partition is split; the highest 4 of the 64 are the partition."""
@@ -148,17 +150,16 @@ class Asking:
             self.engine.execute(
                 f"""INSERT INTO totals SELECT {joined.group} AS grp, {when} AS start, sum(r.times),
                     coalesce(sum(r.times) FILTER (WHERE r.subject_hi IS NULL), 0), min(r."last"), max(r."last")
-                FROM {listed(files)} r {joined.join} WHERE {where} GROUP BY ALL"""
+                FROM {listed(files)} r {joined.join} WHERE {where} GROUP BY ALL HAVING count(*) > 0"""
             )
-        for part in filter(None, self.view.reads):
-            for condition in self._passes(part):
-                self.engine.execute(
-                    f"""INSERT INTO parts SELECT grp, start, count(*) FROM (
-                        SELECT DISTINCT {joined.group} AS grp, {when} AS start, r.subject_hi, r.subject_lo
-                        FROM {listed(part)} r {joined.join}
-                        WHERE r.subject_hi IS NOT NULL AND {where} AND {condition}
-                    ) GROUP BY ALL"""
-                )
+        for part, condition in self._passes(files):
+            self.engine.execute(
+                f"""INSERT INTO parts SELECT grp, start, count(*) FROM (
+                    SELECT DISTINCT {joined.group} AS grp, {when} AS start, r.subject_hi, r.subject_lo
+                    FROM {listed(part)} r {joined.join}
+                    WHERE r.subject_hi IS NOT NULL AND {where} AND {condition}
+                ) GROUP BY ALL"""
+            )
         self.engine.execute(
             """CREATE OR REPLACE TEMP TABLE counted AS
             SELECT t.grp, t.start, coalesce(p.people, 0)::UBIGINT AS people, t.reads, t.unknown, t."first", t."last"
@@ -176,15 +177,34 @@ class Asking:
             conditions.append(f'r."last" < make_timestamp({chosen.until})')
         return " AND ".join(conditions)
 
-    def _passes(self, part: list[str]) -> list[str]:
-        """Conditions that take a partition apart into what can be counted together."""
-        (rows,) = self.rows(f"SELECT count(*) FROM {listed(part)}")[0]
-        passes = 1
-        while rows > passes * _PASS_ROWS and passes < _MOST_PASSES:
-            passes *= 2
-        if passes == 1:
-            return ["true"]
-        return [f"(r.subject_hi >> {_SPLIT_BITS}) & {passes - 1} = {one}" for one in range(passes)]
+    def _passes(self, files: list[str]) -> Iterator[tuple[list[str], str]]:
+        """The files that are counted together, and a condition for the rows in them that are.
+
+        Small partitions are counted together, and a large one in parts.
+        """
+        if not files:
+            return
+        sizes = dict(
+            self.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{', '.join(map(quoted, files))}])")
+        )
+        waiting: list[str] = []
+        rows = 0
+        for part in filter(None, self.view.reads):
+            more = sum(sizes[file] for file in part)
+            if waiting and rows + more > _FEW_ROWS:
+                yield waiting, "true"
+                waiting, rows = [], 0
+            if more <= _PASS_ROWS:
+                waiting += part
+                rows += more
+                continue
+            passes = 2
+            while more > passes * _PASS_ROWS and passes < _MOST_PASSES:
+                passes *= 2
+            for one in range(passes):
+                yield part, f"(r.subject_hi >> {_SPLIT_BITS}) & {passes - 1} = {one}"
+        if waiting:
+            yield waiting, "true"
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,15 @@ def start_engine(spill: Path, memory: str) -> Engine:
         spill: A folder for what does not fit into memory.
         memory: How much there may be, such as ``"1GB"``.
     """
-    settings: dict[str, Any] = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "temp_directory": str(spill),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
     }
-    return duckdb.connect(config=settings)
+    engine = duckdb.connect(config=settings)
+    engine.execute("SET enable_progress_bar = false")  # it would be printed between what a command prints
+    return engine
 
 
 def quoted(path: Path | str) -> str:

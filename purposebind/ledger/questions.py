@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from typing_extensions import Unpack
 
-from . import activities
+from . import histories
 from .counting import Asking, NameRow, aware
 from .engine import EngineError, listed
 from .errors import LedgerError
@@ -138,7 +138,7 @@ class Questions:
         wanted = chosen(filters)
         if filters.get("decision") is None:
             wanted = wanted.narrowed(("allowed", "observed", "break_glass"))
-        return self._counted(lambda asking: activities.handovers(asking, wanted))
+        return self._counted(lambda asking: histories.handovers(asking, wanted))
 
     def subject(self, value: object, key: Key, **filters: Unpack[Filters]) -> list[Use]:
         """Return what was read of the person whose `SubjectId` is `value`, by time.
@@ -148,7 +148,7 @@ class Questions:
         """
         wanted = chosen(filters)
         person = key.person(value)
-        return self._ask(lambda asking: activities.uses(asking, wanted, person, key.id))
+        return self._ask(lambda asking: histories.uses(asking, wanted, person, key.id))
 
     def activities(
         self, *, handed_over: bool = False, limit: int | None = None, **filters: Unpack[Filters]
@@ -164,7 +164,7 @@ class Questions:
         if limit is not None and limit < 0:
             raise LedgerError(f"There cannot be {limit} activities")
         wanted = chosen(filters)
-        return self._counted(lambda asking: activities.listed_activities(asking, wanted, handed_over, limit))
+        return self._counted(lambda asking: histories.listed_activities(asking, wanted, handed_over, limit))
 
     def break_glass(self, **filters: Unpack[Filters]) -> list[Emergency]:
         """Return the emergencies, by time; `since`, `until` and `site` choose those that were opened then and there.
@@ -172,7 +172,7 @@ class Questions:
         `field` chooses what was read in them.
         """
         wanted = chosen(filters)
-        return self._counted(lambda asking: activities.emergencies(asking, wanted))
+        return self._counted(lambda asking: histories.emergencies(asking, wanted))
 
     def lost(self) -> LostReads:
         """Return how many reads were let through and could not be recorded."""

@@ -108,7 +108,11 @@ def chosen(filters: Filters) -> Chosen:
 
     Raises:
         LedgerError: A decision is none, a time is not aware, or nothing can lie between the two times.
+        TypeError: There is no such filter.
     """
+    for name in filters:
+        if name not in Filters.__annotations__:  # it would be left out, and the answer be about more than was asked
+            raise TypeError(f"There is no filter {name}=: there are {', '.join(Filters.__annotations__)}")
     decisions = filters.get("decision")
     if decisions is None:
         decisions = DECISIONS

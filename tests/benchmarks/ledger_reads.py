@@ -27,17 +27,18 @@ from figures import PURPOSE, IdentifiedAccount, record
 from purposebind import configure, purpose_scope
 from purposebind.ledger import Key, Ledger
 
-__all__ = ["MOST_FIRST", "MOST_RATIO", "measure"]
+__all__ = ["MOST_FIRST", "MOST_RATIO", "PEOPLE", "measure"]
 
 PEOPLE = 2_000
 """How many people are read in a round: few enough for the recorder to remember them all."""
+ROUNDS = 300
 MOST_RATIO = 3.0
 """A recorded read takes at most so many times as long as one that is not recorded."""
 MOST_FIRST = 1e-6
 """The first read of a person takes at most so many seconds more than the next."""
 
 
-def measure(rounds: int) -> dict[str, float]:
+def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """Return the medians over `rounds`: seconds for a read of each kind, the ratio and the difference."""
     taken: dict[str, list[float]] = {"unrecorded": [], "first": [], "known": [], "ratio": [], "first_more": []}
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger", key=Key(bytes(32))) as ledger:
@@ -77,7 +78,7 @@ def _loop(accounts: Sequence[Any]) -> float:
 def main() -> None:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     found = measure(asked.rounds)

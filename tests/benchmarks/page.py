@@ -12,6 +12,7 @@ from pathlib import Path
 import pydantic
 import pydantic_core
 import pyperf  # type: ignore[import-untyped]
+from ledger_scale import REGULATOR
 from timing import Quartiles, Result
 
 __all__ = ["page", "table"]
@@ -30,7 +31,8 @@ What favours purposebind:
 
 - The same purposes are asked for again and again. A scope remembers what it allowed, and the first read of each policy
   under each set of purposes, which has to decide, is not in these figures.
-- Nobody records reads. With a recorder registered, nothing is remembered, and every read is decided and told.
+- Nobody records reads, but where the figure says so. With a ledger on, every read is recorded before its value is
+  handed out.
 - Refused reads are not measured. They build a message, and take far longer.
 - No two records of a list share a string, as real ones do not. The same record 2,000 times stays in the processor's
   cache, and gave ratios about 5% higher.
@@ -88,6 +90,7 @@ Bytes allocated for one instance, by tracemalloc, without the values of the fiel
 A tagged value is in a box: an object that points to the value, to what it is bound to, and to whose data it is. What it
 points to is shared, or was there before. The instance itself has one slot more.
 
+{ledger}
 ## Why it costs what it costs
 
 Plain pydantic does nearly all of its work in Rust, and purposebind is written in Python. What it adds is therefore
@@ -110,6 +113,9 @@ counted in calls from the one into the other.
   instance, with a copy of the dictionary in which the fields that are to be written out are opened, one question for
   each. In a list that happens to every item, while pydantic goes through it in one call: these are the largest ratios
   here.
+- **A recorded read** asks a function that the ledger left with the scope: it looks up the first half of a record by
+  field and the second by person, puts them together, and writes them to a file that is mapped into memory, in one call
+  into C.
 - **A copy** is pydantic's, which is Python, with a pass over the tagged fields after it.
 - **A scope** that only set a variable could not tell where it was entered, nor end for a task that outlived its block.
   Entering one makes a frame that knows the line of code, looks up what these purposes lead to from the active ones, and
@@ -125,13 +131,15 @@ python -m tests.benchmarks.run                                # measures, and pr
 python -m tests.benchmarks.run --quick                        # the same in half a minute, less exact
 python -m tests.benchmarks.run --only read --only dump        # some of the figures, by the names in the table
 python -m tests.benchmarks.run --write docs/benchmarks.md     # makes this page, on CPython 3.13
+python -m tests.benchmarks.ledger_reads                       # what the ledger adds to a read
+python -m tests.benchmarks.ledger_scale                       # {regulator}; takes 15 GB and a quarter of an hour
 ```
 
 It is a command for people, and no test: a machine that is busy must not fail a build.
 """
 
 
-def page(results: list[Result], weights: Mapping[str, int], processes: int, share: float) -> str:
+def page(results: list[Result], weights: Mapping[str, int], processes: int, share: float, ledger: str) -> str:
     """Return docs/benchmarks.md.
 
     Args:
@@ -139,6 +147,7 @@ def page(results: list[Result], weights: Mapping[str, int], processes: int, shar
         weights: Bytes of an instance, by variant.
         processes: How many processes measured.
         share: How much of a core they had.
+        ledger: The section about the ledger.
     """
     rounds = sorted(result.rounds for result in results)
     return _PAGE.format(
@@ -147,6 +156,8 @@ def page(results: list[Result], weights: Mapping[str, int], processes: int, shar
         rounds=f"{rounds[0]} to {rounds[-1]:,}",
         processes=processes,
         share=share,
+        ledger=ledger,
+        regulator=f"{REGULATOR:,} people",
         totals=f"{max(abs(r.ratio_of_totals / r.ratio.median - 1) for r in results):.0%}",
         verdict=_verdict(results),
         table=table(results),

@@ -17,8 +17,10 @@ from typing import Annotated
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout is measured, whatever is installed
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import ledger_reads
 import typer
 from figures import FIGURES
+from ledger_page import section
 from memory import bytes_per_instance
 from page import page, table
 from timing import rounds_in_worker, summary
@@ -67,7 +69,8 @@ def main(
         print("The library was changed during the run: the processes did not measure the same.", file=sys.stderr)
         raise typer.Exit(1)
     if write is not None:
-        write.write_text(page(results, weights, processes, share), encoding="utf-8")
+        print("the ledger's reads", file=sys.stderr)
+        write.write_text(page(results, weights, processes, share, section(ledger_reads.measure())), encoding="utf-8")
 
 
 def _share(before: os.times_result, after: os.times_result) -> float:

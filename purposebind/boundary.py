@@ -29,13 +29,14 @@ from pydantic_core import MISSING, SchemaValidator, from_json
 from . import config
 from .enforcement import Binding, admit
 from .guards import bound, is_open, subject_of
-from .inheriting import hand_down
+from .inheriting import hand_down, identify
 from .pending import pending_violation
 from .recovering import Again, Raise
 from .redaction import WITHHELD, leaves, redacted
 from .scope import current_frame
 from .sealed import Marker, Sealed, ask, narrowed
 from .sealing import sealer
+from .subjects import Subject, resolved
 
 __all__ = ["Boundary"]
 
@@ -81,11 +82,12 @@ class Boundary:
         self.shown = shown
         self.keys = dict(keys)
         self.keyed = keyed
-        self.reaching = reaching if subject is not None else frozenset()
+        self.reaching = reaching
+        self.subject = subject
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
-        self.seal = sealer(cls, self.bindings, subject, derived, self.reaching)
+        self.seal = sealer(cls, self.bindings, subject, derived, reaching if subject is not None else frozenset())
 
     def opened(self, model: Any, read: Callable[[str, Any], bool] | None = None) -> Any:
         """Return a copy of `model` with plain values, for a validator or serializer of pydantic's to work on.
@@ -127,9 +129,12 @@ class Boundary:
                 if name == "__dict__":
                     self.seal(model)
                 elif name in self.bindings:
-                    model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject_of(model))
+                    subject = Subject.ITSELF if name == self.subject else subject_of(model)
+                    model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject)
                 if name in self.reaching:
                     hand_down(model.__dict__.get(name), subject_of(model))
+                if name == self.subject:
+                    self.identify(model)
                 return
             view = self.opened(model)
             view.__setattr__(name, value if box is None else box._purposebind_value)
@@ -141,9 +146,16 @@ class Boundary:
             for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
                 _set(model, slot, getattr(view, slot, None))
             _set(model, "_purposebind_values", view.__dict__)
+            if name == self.subject:
+                self.identify(model)
             return
         del value, box  # not in the locals of the traceback (R7)
         raise problem
+
+    def identify(self, model: Any) -> None:
+        """Have what `model` holds be the data of the person whom its `SubjectId`, set anew, names."""
+        own = model.__dict__.keys() - {self.subject} - (self.reaching - self.bindings.keys())
+        identify(model.__dict__, own, self.reaching, subject_of(model))
 
     def resealed(self, copied: Any, model: Any) -> Any:
         """Seal `copied`, which was made from an opened copy of `model`, and return it."""
@@ -299,7 +311,7 @@ class Boundary:
             if type(value) is Sealed:
                 ask(value)
             else:
-                admit(self.bindings[name], subject_of(model))
+                admit(self.bindings[name], resolved(subject_of(model), None))
             return True
 
         return read

@@ -56,7 +56,7 @@ def sealed_model(model: Any) -> Any:
 class Collecting(BaseModel):
     """The half of `PurposeModel` that takes values in."""
 
-    __slots__ = ("_purposebind_values",)
+    __slots__ = ("_purposebind_person", "_purposebind_values")
 
     if TYPE_CHECKING:
         __purpose_model__: ClassVar[bool] = True

@@ -23,7 +23,7 @@ from .enforcement import Binding, admit
 from .policy import Policy
 from .scope import current_frame, noting
 from .sealed import Sealed, open_box, seal
-from .subjects import BoxedSubject
+from .subjects import BoxedSubject, Subject, resolved
 
 __all__ = ["DerivedProperty", "FieldGuard", "bound", "field_guard", "is_open", "subject_of"]
 
@@ -43,7 +43,8 @@ class FieldGuard:
 
     def __set__(self, model: Any, value: object) -> None:
         # Reached by object.__setattr__ alone: pydantic's __setattr__ comes first.
-        model.__dict__[self.name] = value if is_open(model) else bound(value, self.binding, subject_of(model))
+        subject = Subject.ITSELF if self.name == model.__purpose_subject__ else subject_of(model)
+        model.__dict__[self.name] = value if is_open(model) else bound(value, self.binding, subject)
 
     def __delete__(self, model: Any) -> None:
         try:
@@ -66,7 +67,7 @@ class FieldGuard:
         except KeyError:
             raise AttributeError(self.name) from None  # and pydantic's __getattr__ words it
         if kind is not Sealed and not is_open(model):  # absence, or put there behind our back
-            admit(self.binding, subject_of(model))
+            admit(self.binding, resolved(subject_of(model), None))
         return open_box(model.__dict__[self.name])
 
 
@@ -165,7 +166,9 @@ class DerivedProperty(cached_property[Any]):
 def subject_of(model: Any) -> Any:
     """Return whose data `model` holds, as a box's slot has it, or None."""
     name = model.__purpose_subject__
-    subject = model.__dict__.get(name) if name is not None else None
+    if name is None:
+        return getattr(model, "_purposebind_person", None)
+    subject = model.__dict__.get(name)
     return BoxedSubject(subject) if type(subject) is Sealed else subject
 
 

@@ -1,26 +1,28 @@
-"""A nested model without a `SubjectId` of its own holds its parent's person's data.
+"""Whose data the parts of a record are: a nested model without a `SubjectId` of its own holds its parent's person's.
 
-Handed down when the parent is sealed, to every box inside it that knows no person. A part that was already another
-person's is shared, and from then on nobody's: a count may leave a person unknown, and never name the wrong one.
+Handed down when the parent is sealed, to every model and box inside it that knows no person. A part that was already
+another person's is shared, and from then on nobody's: a count may leave a person unknown, and never name the wrong one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-from .sealed import Sealed, same_person
+from .sealed import Sealed, same_person, seal
 from .subjects import Subject
 
-__all__ = ["hand_down"]
+__all__ = ["hand_down", "identify"]
 
-_CONTAINERS = (list, tuple, set, frozenset)
+_CONTAINERS = (list, tuple, set, frozenset, deque)
+_set = object.__setattr__
 
 
 def hand_down(value: Any, subject: Any) -> None:
-    """Tell the boxes in `value`, a part of the record of `subject`, whose data they hold.
+    """Tell the models and boxes in `value`, a part of the record of `subject`, whose data they hold.
 
     Args:
         value: What a field holds: a model, a container, a box, or anything else.
@@ -28,30 +30,50 @@ def hand_down(value: Any, subject: Any) -> None:
     """
     if subject is None:
         return
-    for part in _parts(value):
+    todo, seen = [value], dict[int, Any]()  # models may refer to one another in a circle
+    while todo:
+        part = todo.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
         if type(part) is Sealed:
-            known = part._purposebind_subject
-            if known is None:
-                part._purposebind_subject = subject
-            elif not isinstance(known, Subject) and not same_person(known, subject):
-                part._purposebind_subject = Subject.SHARED
-            hand_down(part._purposebind_value, subject)
+            part._purposebind_subject = _told(part._purposebind_subject, subject)
+            inside = [part._purposebind_value]
+        elif isinstance(part, BaseModel):
+            if getattr(type(part), "__purpose_subject__", None) is not None:
+                continue
+            if hasattr(type(part), "__purpose_model__"):  # for what is put into it later
+                _set(part, "_purposebind_person", _told(getattr(part, "_purposebind_person", None), subject))
+            inside = list(part.__dict__.values())
+        elif isinstance(part, _CONTAINERS):
+            inside = list(part)
         else:
-            hand_down(part, subject)
+            inside = list(part.values()) if isinstance(part, Mapping) else []
+        todo += [item for item in inside if type(item) is Sealed or isinstance(item, _MAY_HOLD)]
 
 
-def _parts(value: Any) -> list[Any]:
-    if type(value) is Sealed:
-        return [value]
-    if isinstance(value, BaseModel):
-        has_its_own = getattr(type(value), "__purpose_subject__", None) is not None
-        return [] if has_its_own else [v for v in value.__dict__.values() if _may_hold(v)]
-    if isinstance(value, _CONTAINERS):
-        return [v for v in value if _may_hold(v)]
-    if isinstance(value, Mapping):
-        return [v for v in value.values() if _may_hold(v)]
-    return []
+def identify(values: dict[str, Any], own: Iterable[str], reaching: Iterable[str], subject: Any) -> None:
+    """Have the record with `values` be that of `subject`, which it was not before.
+
+    Args:
+        values: The ``__dict__`` of a model.
+        own: The names of what is this person's whoever it was thought to be.
+        reaching: The names of what may hold parts that are others' too.
+        subject: The person, as a box's slot has it.
+    """
+    for name in own:
+        box = values[name]
+        if type(box) is Sealed:  # a new one: copies of the model, which are the other person's, hold the old one
+            values[name] = seal(box._purposebind_value, box._purposebind_binding, subject)
+    for name in reaching:
+        hand_down(values.get(name), subject)
 
 
-def _may_hold(value: Any) -> bool:
-    return type(value) is Sealed or isinstance(value, (BaseModel, Mapping, *_CONTAINERS))
+_MAY_HOLD = (BaseModel, Mapping, *_CONTAINERS)
+
+
+def _told(known: Any, subject: Any) -> Any:
+    """What a part says of its person, now that it turns out to be part of the record of `subject`."""
+    if known is None:
+        return subject
+    return known if isinstance(known, Subject) or same_person(known, subject) else Subject.SHARED

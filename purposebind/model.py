@@ -170,7 +170,12 @@ class PurposeModel(Collecting):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, sealed as this is; `update` is sealed too. Not a read."""
         copied = super().model_copy(update=update, deep=deep)
-        return sealed_model(copied) if update and not is_open(self) else copied
+        if update and not is_open(self):
+            sealed_model(copied)
+            boundary = self.__purpose_boundary__
+            if boundary is not None and boundary.subject in update:
+                boundary.identify(copied)
+        return copied
 
     def __copy__(self) -> Self:
         copied = super().__copy__()

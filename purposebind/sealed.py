@@ -186,6 +186,8 @@ class Sealed(Generic[T]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Sealed[T]:
         binding, subject = self._purposebind_binding, self._purposebind_subject
+        if type(subject) is BoxedSubject:  # the copy's box stands for the person in the copy
+            subject = copy.deepcopy(subject, memo)
         return seal(copy.deepcopy(self._purposebind_value, memo), binding, subject)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:

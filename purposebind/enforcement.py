@@ -116,7 +116,7 @@ def admit(binding: Binding, subject: Any = None) -> None:
         decision = decide(policy, frame.active)
         if decision.allowed:
             active.decided.add(policy)
-        elif not frame.in_emergency:
+        elif not frame.in_emergency or config.current.ledger is None:  # what is not recorded is no emergency's to read
             _refuse(binding, frame, decision, subject)
             if frame.notes is not None:
                 frame.notes.add(policy)
@@ -190,8 +190,9 @@ def _how_lost(frame: Frame, reader: FrameType | None) -> tuple[Reason, str]:
         frame = frame.parent  # a frame of ours, made to note what is read
     if not frame.alive:
         names = ", ".join(p.name for p in frame.entry.purposes)
+        block = f"scope of {names}" if names else "break_glass block"
         return Reason.SCOPE_CLOSED, (
-            f"the scope of {names}, entered at {frame.site}, is over: this code outlived its block "
+            f"the {block}, entered at {frame.site}, is over: this code outlived its block "
             "(a task, thread, callback or generator made inside it)"
         )
     if reader is not None and reader.f_code.co_flags & _SUSPENDS:

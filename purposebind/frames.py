@@ -136,6 +136,7 @@ class Frame:
     def die(self) -> None:
         """Die, and all that depends on this frame: nothing is granted in it any more, in whatever context (R5)."""
         self.granted = DEAD
+        self.record = None
         _open.discard(self)
         for dependent in list(self.dependents or ()):
             dependent.die()

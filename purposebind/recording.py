@@ -2,6 +2,8 @@
 
 A value handed out is a read recorded. What cannot be recorded is not handed out, unless the configuration says that the
 service goes on without; then what is missing is counted.
+
+- **R7** Why it cannot be recorded is told in words that hold no value.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from . import config
-from .errors import NotRecorded, Reason
+from .errors import NotRecorded, PurposeError, Reason
 from .pending import refuse
 from .sites import Site, outside_frame
 
@@ -36,6 +38,7 @@ def record_read(recorder: config.Recorder, binding: Binding, subject: Any, frame
     """
     try:
         recorder.read(binding, _identity(subject), frame)
+        _warned.clear()  # it works: what comes next is news
         return
     except Exception as error:
         problem = _described(error)
@@ -77,11 +80,12 @@ def _identity(subject: Any) -> Any:
 
 
 def _described(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    # What others say may quote what they were given, and that is a person (R7).
+    return str(error) if isinstance(error, (PurposeError, OSError)) and str(error) else type(error).__name__
 
 
 def _missed(recorder: config.Recorder, field: str, frame: Frame, problem: str) -> None:
-    if config.current.on_ledger_failure == "continue" and frame.emergency is None:
+    if config.current.on_ledger_failure == "continue" and not frame.in_emergency:
         recorder.missed()
         if problem not in _warned:
             _warned.add(problem)

@@ -151,6 +151,8 @@ def subject_text(subject: Any) -> str:
     """
     if isinstance(subject, str):
         return str.__str__(subject)
+    if isinstance(subject, (bytes, bytearray)):
+        return repr(bytes(subject))  # not compared to a number, nor made a text: `python -bb` refuses both
     try:
         whole = int(subject)
         if whole == subject:

@@ -26,17 +26,14 @@ def field_name(field: str) -> str:
     return _named("field", field=field)
 
 
-def activity_name(frame: Any) -> str:
-    """Return the name of the activity that an entry of a scope is."""
-    emergency = frame.emergency
+def activity_name(frame: Any, emergency: Any) -> str:
+    """Return the name of the activity that an entry of a scope is, in the emergency that it is part of or None."""
     return _named(
         "activity",
         purposes=sorted(p.name for p in frame.entry.active.purposes),
         entered=[p.name for p in frame.entry.purposes],
         site=str(frame.site),
-        handovers=[
-            {"left": h.source.name, "entered": h.target.name, "reason": h.reason} for h in frame.entry.handovers
-        ],
+        handovers=[_handover(handover) for handover in frame.entry.handovers],
         break_glass=None if emergency is None else {"reason": emergency.reason, "by": emergency.by},
     )
 

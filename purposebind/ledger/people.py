@@ -10,7 +10,9 @@ from .records import UNKNOWN
 __all__ = ["People"]
 
 _AT_MOST: Final = 1 << 14
-"""How many are remembered: at most about 4 MiB, however many people an activity reads."""
+"""How many are remembered: at most about 8 MiB, however many people an activity reads."""
+_LONGEST: Final = 128
+"""The longest text of a person who is remembered, in bytes."""
 
 
 class People:
@@ -40,11 +42,12 @@ class People:
             hasher = blank()
             hasher.update(text)
             person = hasher.digest()
+            half: bytes = person + person
             if len(halves) >= _AT_MOST:
                 halves.clear()
                 halves[None] = UNKNOWN + UNKNOWN
-            half: bytes = person + person
-            halves[subject] = half
+            if len(text) <= _LONGEST:
+                halves[subject] = half
             return half
 
         self.known = halves.get

@@ -5,12 +5,10 @@ A thread of its own, so that no read waits for the disk.
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .closing import close_segment
 from .errors import LedgerError
@@ -20,11 +18,12 @@ if TYPE_CHECKING:
     from .recorder import Recorder
     from .segment import Segment
 
-__all__ = ["Pulse", "close_retired", "watch_over"]
+__all__ = ["Pulse", "close_retired"]
 
 _logger = logging.getLogger("purposebind")
-_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 _told: set[str] = set()
+_AT_MOST: Final = 16
+"""How many segments that cannot be closed are kept for the next time."""
 
 
 class Pulse(threading.Thread):
@@ -78,7 +77,8 @@ class Pulse(threading.Thread):
 def close_retired(recorder: Recorder) -> None:
     """Close the segments that are written no more, and put them into the chain.
 
-    What cannot be closed now stays as it is, readable, for the next time or for whoever closes abandoned segments.
+    What cannot be closed now stays as it is, readable, for the next time or for whoever closes abandoned segments: each
+    one that is kept costs its mapping and a descriptor, of which a process has not many.
     """
     for segment in list(recorder.retiring):
         segment.finish()
@@ -90,25 +90,7 @@ def close_retired(recorder: Recorder) -> None:
                 _logger.error(
                     "the ledger's segment %s cannot be closed; its records are there: %s", segment.path, error
                 )
-            continue
+            if len(recorder.retiring) <= _AT_MOST:
+                continue
         recorder.retiring.remove(segment)
         segment.release()
-
-
-def watch_over(recorder: Recorder) -> None:
-    """Have a recorder told when its process was forked, and closed when its process ends."""
-    _recorders.add(recorder)
-
-
-def _forked() -> None:
-    for recorder in list(_recorders):
-        recorder.forked()
-
-
-def _close_all() -> None:
-    for recorder in list(_recorders):
-        recorder.close()
-
-
-os.register_at_fork(after_in_child=_forked)
-atexit.register(_close_all)

@@ -23,11 +23,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import pulse
+from . import processes, pulse
+from .entries import Activity, Ending, activity_frame, activity_number
 from .errors import LedgerError
 from .folder import Folder
 from .key import Key
-from .naming import activity_name, denial_name, field_name, trace_id
+from .missed import Missed
+from .naming import denial_name, field_name, trace_id
 from .people import People
 from .records import UNKNOWN, Flag, Kind, head, record
 from .segment import Full, Segment
@@ -80,21 +82,21 @@ class Recorder:
         self._segment_bytes = segment_bytes
         self._service = service
         self._people = People(key)
+        self._held: tuple[Segment, int] | None = None
         self._segment: Segment | None
         self._start_process()
         folder.make()
-        self._segment = self._new_segment()
-        pulse.watch_over(self)
+        self._new_segment()
+        processes.watch_over(self)
 
     def _start_process(self) -> None:
         """What belongs to one process, and is made anew after a fork."""
         self._lock = threading.RLock()
-        self._segment = None
+        self._segment = self._held = None
         self._writer = secrets.token_hex(16)
         self._next_activity = itertools.count(secrets.randbits(62) + 1).__next__
-        self._activities: dict[Any, int] = {}
-        self._miss = itertools.count(1).__next__
-        self._missed = self._missed_told = 0
+        self._activities: dict[Any, Activity] = {}
+        self._missed = Missed()
         self.pulse: pulse.Pulse | None = None
 
     def read(self, binding: Any, subject: Any, frame: Any) -> None:
@@ -109,17 +111,17 @@ class Recorder:
             LedgerError: It cannot be recorded.
         """
         person = UNKNOWN if subject is None else self._key.person(subject)
-        while frame.parent is not None and not frame.entry.purposes and frame.emergency is frame.parent.emergency:
-            frame = frame.parent  # a frame of the library's own, to note what a derived value is made of
+        frame = activity_frame(frame)
 
         def write(segment: Segment) -> None:
             activity, heads = self._activity(segment, frame)
-            if binding not in heads:
+            of_field = heads.get(binding)
+            if of_field is None:
                 if len(heads) >= _HEADS:
                     heads.clear()
-                number = segment.number(field_name(binding.field))
-                heads[binding] = head(Kind.READ, number, 1, activity)
-            segment.put(heads[binding] + person + person)
+                of_field = head(Kind.READ, segment.number(field_name(binding.field)), 1, activity)
+                heads[binding] = of_field
+            segment.put(of_field + person + person)
 
         self._somewhere(write)
 
@@ -155,6 +157,7 @@ class Recorder:
         """
         text = denial_name(denial)
         person = UNKNOWN if subject is None else self._key.person(subject)
+        frame = activity_frame(frame)
 
         def write(segment: Segment) -> None:
             activity = self._activity(segment, frame)[0] if frame.alive and frame.entry.active.purposes else 0
@@ -173,18 +176,18 @@ class Recorder:
 
     def missed(self) -> None:
         """Count a read that was let through and could not be recorded; the count is written when that works again."""
-        self._missed = self._miss()
+        self._missed.add()
 
     def close(self) -> None:
         """Close the segment, and put it into the chain. Nothing can be recorded afterwards."""
         with self._lock:
             if self.closed:
                 return
-            if self._missed > self._missed_told:
-                try:
+            missed = self._missed.take()
+            if missed:
+                self._missed.add(missed)
+                with contextlib.suppress(LedgerError):
                     self._somewhere(self._tell_missed)
-                except LedgerError:
-                    _logger.error("%d reads were not recorded, nor is their number", self._missed - self._missed_told)
             self.closed = True
             segment, self._segment = self._segment, None
             if segment is not None:
@@ -193,13 +196,15 @@ class Recorder:
         if beat is not None and beat.is_alive():
             beat.stop()
         pulse.close_retired(self)
+        untold = self._missed.take()
+        if untold:
+            _logger.error("%d reads were not recorded, nor is their number", untold)
 
     def mark(self, segment: Segment) -> None:
         """Write what time it is, and what was missed."""
         try:
             segment.put(record(Kind.MARK, _TWO.pack(time.monotonic_ns(), time.time_ns())))
-            with self._lock:
-                self._tell_missed(segment)
+            self._tell_missed(segment)
         except Full:
             pass  # whoever needs a place next makes a new segment, whose header says what time it is
 
@@ -219,21 +224,24 @@ class Recorder:
         """Have `write` write to the segment, or to a new one where there is none or it is full."""
         with self._lock:
             for _ in range(3):
-                segment = self._segment
-                if segment is None:
-                    segment = self._segment = self._new_segment()
+                segment = self._new_segment() if self._segment is None else self._segment
                 try:
                     write(segment)
                     return
                 except Full:
-                    self._segment = None
-                    self.retiring.append(segment)
+                    if self._segment is segment:  # unless a signal handler or a destructor was here, and read
+                        self._segment = None
+                        self.retiring.append(segment)
             raise LedgerError(f"A segment of {self._segment_bytes} bytes is too small for what is to be recorded")
 
     def _new_segment(self) -> Segment:
         if self.closed:
             raise LedgerError("The ledger was closed: nothing can be recorded any more")
         segment = Segment(self.folder, self._segment_bytes, self._writer, self._key.id, self._service)
+        if self.closed or self._segment is not None:  # by a signal handler or a destructor, meanwhile
+            segment.release()
+            return self._new_segment() if self._segment is None else self._segment
+        self._segment = segment
         self._tell_missed(segment)
         if self.pulse is None or not self.pulse.is_alive():
             self.pulse = pulse.Pulse(self)
@@ -242,69 +250,83 @@ class Recorder:
         return segment
 
     def _tell_missed(self, segment: Segment) -> None:
-        missed = self._missed
-        if missed > self._missed_told:
-            segment.put(record(Kind.LOST, _TWO.pack(missed - self._missed_told, time.monotonic_ns())))
-            self._missed_told = missed
+        missed = self._missed.take()
+        if missed:
+            try:
+                segment.put(record(Kind.LOST, _TWO.pack(missed, time.monotonic_ns())))
+            except Full:
+                self._missed.add(missed)
+                raise
 
     def _activity(self, segment: Segment, frame: Any) -> tuple[int, dict[Any, bytes]]:
         """Return the id of the activity that a frame is, having told `segment` of it, and the heads of its reads."""
         activity = self._activities.get(frame)
-        known = activity is not None
+        if activity is not None and activity.emergency is not None and not activity.emergency.open and frame.alive:
+            self.ended(frame)  # the block has outlived the emergency: from here on it is an activity like any other
+            activity = None
         if activity is None:
-            activity = self._activities[frame] = self._next_activity()
+            # First: whatever fails from here on and is tried again, nothing known here outlives the block (R5).
+            frame.at_end(Ending(self, frame))
+            activity = self._activities.setdefault(frame, Activity(self._next_activity(), frame))
         heads = segment.heads.get(frame)
         if heads is None:
-            number = self._activity_number(segment, frame)
-            started = frame.started or time.monotonic_ns()
-            body = _TIME_AND_TRACE.pack(started, self._around(frame), trace_id())
-            flags = Flag.CONTINUED if known else Flag.NONE
-            segment.put(record(Kind.OPEN, body, number, activity=activity, flags=flags))
-            heads = segment.heads[frame] = {}
-        if not known:
-            frame.at_end(_Ending(self, frame))  # at once, where another thread has just left the block
-        return activity, heads
+            self._open(segment, frame, activity)
+            heads = segment.heads.setdefault(frame, {})
+        if not frame.alive:  # another thread has just left the block
+            self.ended(frame)
+        return activity.id, heads
 
-    def _activity_number(self, segment: Segment, frame: Any) -> int:
-        """The number of the frame's name; what the name is made of is looked up before it is made."""
-        if frame.emergency is not None:
-            return segment.number(activity_name(frame))
-        made_of = (id(frame.entry), id(frame.code), frame.offset)  # hashing a code object costs more than the rest
-        known = segment.activities.get(made_of)
-        if known is None:
-            number = segment.number(activity_name(frame))
-            segment.activities[made_of] = known = (number, frame.entry, frame.code)  # kept, so that ids stay theirs
-        return known[0]
+    def _open(self, segment: Segment, frame: Any, activity: Activity) -> None:
+        number = activity_number(segment, frame, activity.emergency)
+        body = _TIME_AND_TRACE.pack(frame.started or time.monotonic_ns(), self._around(frame), trace_id())
+        flags = Flag.CONTINUED if activity.told else Flag.NONE
+        segment.put(record(Kind.OPEN, body, number, activity=activity.id, flags=flags))
+        activity.told = True
 
     def _around(self, frame: Any) -> int:
         outer = frame.parent
         while outer is not None:
             if outer in self._activities:
-                return self._activities[outer]
+                return self._activities[outer].id
             outer = outer.parent
         return 0
 
     def ended(self, frame: Any) -> None:
         """Record that the block of an activity was left."""
 
-        def write(segment: Segment) -> None:
-            activity, _ = self._activity(segment, frame)
-            segment.put(record(Kind.CLOSE, _TIME.pack(time.monotonic_ns()), activity=activity))
-
+        frame.record = None  # before anything else: a signal handler may raise while we wait
         with self._lock:
-            if frame not in self._activities:
+            activity = self._activities.pop(frame, None)
+            if activity is None:
                 return
+
+            def write(segment: Segment) -> None:
+                if frame not in segment.heads:
+                    self._open(segment, frame, activity)
+                segment.put(record(Kind.CLOSE, _TIME.pack(time.monotonic_ns()), activity=activity.id))
+
             try:
-                if self._segment is not None and not self.closed:
+                if self._segment is not None and activity.told and not self.closed:
                     self._somewhere(write)
             except LedgerError:
                 pass  # nothing was read: an activity without an end is one whose end is not known
             finally:
-                frame.record = None
-                self._activities.pop(frame, None)
                 for segment in (self._segment, *self.retiring):
                     if segment is not None:
-                        segment.heads.pop(frame, None)
+                        segment.heads.pop(frame, {}).clear()  # whatever still holds them records nothing more (R5)
+
+    def hold(self) -> None:
+        """Before a fork: wait until nobody is recording, and have nobody begin."""
+        self._lock.acquire()
+        segment = self._segment
+        self._held = None if segment is None else (segment, segment.pause())
+
+    def go_on(self) -> None:
+        """In the parent, after a fork."""
+        if self._held is not None and self._held[0] is self._segment:
+            self._held[0].resume(self._held[1])
+        self._held = None
+        self._lock.release()
 
     def forked(self) -> None:
         """In the child: the parent goes on with its segment, and this process makes its own."""
@@ -317,16 +339,3 @@ class Recorder:
         self.retiring = []
         self._start_process()
         self._activities = activities
-
-
-class _Ending:
-    """Dies with the entry of a scope, and has its end recorded."""
-
-    __slots__ = ("_frame", "_recorder")
-
-    def __init__(self, recorder: Recorder, frame: Any) -> None:
-        self._recorder = recorder
-        self._frame = frame
-
-    def die(self) -> None:
-        self._recorder.ended(self._frame)

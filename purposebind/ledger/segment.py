@@ -12,6 +12,7 @@ What this module keeps:
 
 from __future__ import annotations
 
+import itertools
 import json
 import mmap
 import os
@@ -58,6 +59,8 @@ class Segment:
         LedgerError: The file cannot be made: the folder is read-only, the disk is full.
     """
 
+    descriptor = -1  # until it is made
+
     def __init__(self, folder: Folder, size: int, writer: str, key: str, service: str) -> None:
         self.id = secrets.token_hex(16)
         self.path = folder.open / f"{self.id}.seg"
@@ -65,6 +68,7 @@ class Segment:
         self._end = HEADER_BYTES + places * RECORD_BYTES
         self.heads: dict[Any, dict[Any, bytes]] = {}
         self.numbers: dict[str, int] = {}
+        self._next_number = itertools.count().__next__
         self.activities: dict[Any, tuple[int, Any, Any]] = {}
         header = {
             "format": FORMAT,
@@ -115,19 +119,18 @@ class Segment:
             raise Full from None
 
     def number(self, text: str) -> int:
-        """Return the number of the name whose JSON is `text`; a new name is written first. Not for two threads at once.
+        """Return the number of the name whose JSON is `text`; a new name is written first, whole.
 
         Raises:
             Full: There is no place for it, or no number.
         """
         number = self.numbers.get(text)
         if number is None:
-            number = len(self.numbers)
+            number = self._next_number()
             if number >= NAMES:
                 raise Full
-            self.numbers[text] = number  # at once: a destructor may run in between, and read, and want a number too
-            for part in name_records(number, text.encode()):
-                self.put(part)
+            self.put(b"".join(name_records(number, text.encode())))
+            self.numbers[text] = number  # now: a destructor that runs in between, and reads, writes the name once more
         return number
 
     def sync(self) -> None:
@@ -151,10 +154,30 @@ class Segment:
         """Have no more written: from here on there is no place left."""
         self._memory.seek(self._end)
 
+    def pause(self) -> int:
+        """Have nothing written for a while, and return where to go on."""
+        at = self._memory.tell()
+        self._memory.seek(self._end)
+        while at < self._end and self._memory[at]:  # another thread was faster
+            at += RECORD_BYTES
+        return at
+
+    def resume(self, at: int) -> None:
+        """Go on writing after a pause."""
+        self._memory.seek(at)
+
     def release(self) -> None:
         """Let go of the file: after a fork, in the child; and once it is closed. Nothing is written any more."""
         self._memory.close()
-        os.close(self.descriptor)
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        # A recorder that nobody closed is gone: let others close its segment. Who can still write to it has a
+        # descriptor, and so the lock, by the mapping.
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -60,29 +60,25 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        count(p.person),
-        coalesce(sum(p.times), 0)::bigint,
-        coalesce(sum(p.times) FILTER (WHERE p.person IS NULL), 0)::bigint,
-        min(p.first),
-        max(p.last)
-    FROM (
-        SELECT r.person, sum(r.times) AS times, min(r.last) AS first, max(r.last) AS last
-        FROM reads r
-        WHERE r.what IN (
-                SELECT n.what
-                FROM names n
-                WHERE (affected.field IS NULL OR n.field = affected.field OR starts_with(n.field, affected.field || '.'))
-                  AND (affected.decision IS NULL OR n.decision = ANY (string_to_array(affected.decision, ',')))
-                  AND (affected.site IS NULL OR is_at(n.site, affected.site))
-                  AND (affected.purpose IS NULL OR EXISTS (
-                      SELECT FROM unnest(n.purposes) AS q
-                      WHERE q = affected.purpose OR starts_with(q, affected.purpose || '.')))
-            )
-          AND (affected.key IS NULL OR r.shipped IN (SELECT s.id FROM shipped s WHERE affected.key = ANY (s.keys)))
-          AND (affected.since IS NULL OR r.last >= affected.since)
-          AND (affected.until IS NULL OR r.last < affected.until)
-        GROUP BY r.person
-    ) AS p;
+        count(DISTINCT r.person),
+        coalesce(sum(r.times), 0)::bigint,
+        coalesce(sum(r.times) FILTER (WHERE r.person IS NULL), 0)::bigint,
+        min(r.last),
+        max(r.last)
+    FROM reads r
+    WHERE r.what IN (
+            SELECT n.what
+            FROM names n
+            WHERE (affected.field IS NULL OR n.field = affected.field OR starts_with(n.field, affected.field || '.'))
+              AND (affected.decision IS NULL OR n.decision = ANY (string_to_array(affected.decision, ',')))
+              AND (affected.site IS NULL OR is_at(n.site, affected.site))
+              AND (affected.purpose IS NULL OR EXISTS (
+                  SELECT FROM unnest(n.purposes) AS q
+                  WHERE q = affected.purpose OR starts_with(q, affected.purpose || '.')))
+        )
+      AND (affected.key IS NULL OR r.shipped IN (SELECT s.id FROM shipped s WHERE affected.key = ANY (s.keys)))
+      AND (affected.since IS NULL OR r.last >= affected.since)
+      AND (affected.until IS NULL OR r.last < affected.until);
 END
 $$;
 COMMENT ON FUNCTION purposebind.affected IS

@@ -21,7 +21,7 @@ from .folder import Folder
 from .key import Key
 from .links import FIRST, parse_line, signed_part
 
-__all__ = ["Checking", "Digest"]
+__all__ = ["Checking", "Digest", "digest_of"]
 
 _STEP: Final = 1 << 20
 _NO_LINE: Final = 1 << 62
@@ -267,20 +267,28 @@ class Checking:
                 self._problem(line, "was altered: its hash is not the one in the chain", path)
 
     def _digest(self, path: Path) -> Digest:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            about = os.fstat(descriptor)
-            what = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-            found = self._digests.get(what)
-            if found is None:
-                hasher, size = hashlib.sha256(), 0
-                while piece := os.read(descriptor, _STEP):
-                    hasher.update(piece)
-                    size += len(piece)
-                found = self._digests[what] = Digest(size, hasher.hexdigest())
-        finally:
-            os.close(descriptor)
-        return found
+        about = os.lstat(path)
+        what = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        if what not in self._digests:
+            self._digests[what] = digest_of(path)
+        return self._digests[what]
+
+
+def digest_of(path: Path) -> Digest:
+    """Return the digest of a file, and of nothing that a link leads to.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        hasher, size = hashlib.sha256(), 0
+        while piece := os.read(descriptor, _STEP):
+            hasher.update(piece)
+            size += len(piece)
+    finally:
+        os.close(descriptor)
+    return Digest(size, hasher.hexdigest())
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -471,7 +471,6 @@ def test_it_is_light_or_dark_as_the_reader_likes(opened: Open, file: Path) -> No
 def test_it_prints(opened: Open, file: Path) -> None:
     """Files in court are paper: what can only be clicked or scrolled to is lost there."""
     page = opened(file, color_scheme="dark")
-    page.get_by_label("Field or purpose contains")
     page.emulate_media(media="print", color_scheme="dark")
     assert luminance(page, "backgroundColor") == 1
     for control in ("#filter", ".contents", ".skip", ".back"):

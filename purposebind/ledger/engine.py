@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,9 @@ __all__ = ["HANDOVERS", "Engine", "EngineError", "listed", "load", "quoted", "st
 Engine = duckdb.DuckDBPyConnection
 EngineError = duckdb.Error
 
+_MOST_THREADS: Final = 4
+"""Each needs memory of its own: on a machine with many cores the limit would not do for all of them."""
+
 HANDOVERS: Final = 'STRUCT("left" VARCHAR, entered VARCHAR, reason VARCHAR)[]'
 """The type of a list of handovers."""
 
@@ -33,6 +37,7 @@ def start_engine(spill: Path, memory: str) -> Engine:
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "temp_directory": str(spill),
+        "threads": min(_MOST_THREADS, os.cpu_count() or 1),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
     }

@@ -42,6 +42,7 @@ _MISSING: Final = {"purpose": "(none)", "purposes": "(none)", "site": "(not know
 _IDENTIFIERS: Final = frozenset({"activity", "around"})
 _UNGROUPED: Final = _IDENTIFIERS | {"pid"}
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BETWEEN: Final = "  "
 _PIPE_WIDTH: Final = 200
 _NARROWEST: Final = {"site": 28}
 _NARROWEST_TEXT: Final = 14
@@ -150,29 +151,28 @@ def _header(column: str) -> str:
 def _print_table(columns: Sequence[str], rows: Sequence[Row], out: Console) -> None:
     # A column without a single value is no news, and leaves others room.
     shown = [c for c in columns if c in _MISSING or any(row[c] not in (None, "", (), []) for row in rows)]
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    cells = [[_cell(column, row[column]) for column in shown] for row in rows]
+    # What can be broken into lines, and how wide each column is at least.
+    breaks = {c for c in shown if not any(isinstance(row[c], (int, datetime)) for row in rows)}
+    wide, least = {}, {}
+    for place, column in enumerate(shown):
+        head = len(_header(column))
+        wide[column] = max(head, *(line.cell_len for row in cells for line in row[place].split()))
+        least[column] = min(wide[column], max(head, _NARROWEST.get(column, _NARROWEST_TEXT)))
+    room = out.width - len(_BETWEEN) * len(shown)
+    while sum(wide.values()) > room:
+        widest = max(breaks, key=lambda column: wide[column] - least[column], default="")
+        if not widest or wide[widest] <= least[widest]:
+            _print_lines(shown, rows, out)
+            return
+        wide[widest] -= 1
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, len(_BETWEEN), 0, 0))
     for column in shown:
-        values = [row[column] for row in rows]
-        fixed = any(isinstance(value, (int, datetime)) for value in values)
-        table.add_column(
-            _header(column),
-            justify="right" if any(type(value) is int for value in values) else "left",
-            no_wrap=fixed,
-            overflow="fold",
-            min_width=None
-            if fixed
-            else min(_NARROWEST.get(column, _NARROWEST_TEXT), max(_width(column, value) for value in values)),
-        )
-    for row in rows:
-        table.add_row(*(_cell(column, row[column]) for column in shown))
-    if out.measure(table).minimum > out.width:
-        _print_lines(shown, rows, out)
-    else:
-        out.print(table)
-
-
-def _width(column: str, value: Any) -> int:
-    return max(_cell(column, value).cell_len, len(_header(column).split(" ", 1)[0]))
+        right = any(type(row[column]) is int for row in rows)
+        table.add_column(_header(column), width=wide[column], justify="right" if right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    out.print(table)
 
 
 def _print_lines(columns: Sequence[str], rows: Iterable[Row], out: Console) -> None:

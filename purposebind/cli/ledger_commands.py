@@ -111,12 +111,14 @@ def _row(answer: Any) -> Row:
 
 def _incomplete(opened: Ledger) -> list[str]:
     """What keeps the numbers from being the whole truth."""
-    lost, damage = opened.lost().reads, sum(found.records for found in opened.damage())
+    lost, broken = opened.lost().reads, sum(found.records for found in opened.damage())
     notes = []
     if lost:
-        notes.append(f"The numbers are too low: {lost:,} reads were let through and could not be recorded.")
-    if damage:
-        notes.append(f"The numbers may be too low: {damage:,} records are broken, and were left out.")
+        what = "1 read was" if lost == 1 else f"{lost:,} reads were"
+        notes.append(f"The numbers are too low: {what} let through and could not be recorded.")
+    if broken:
+        what = "1 record is" if broken == 1 else f"{broken:,} records are"
+        notes.append(f"The numbers may be too low: {what} broken, and part of no answer.")
     return notes
 
 

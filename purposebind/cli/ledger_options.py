@@ -168,6 +168,8 @@ def require_known(opened: Ledger, filters: Filters) -> None:
         _unknown("field", wanted.field, {*fields, *(field.rpartition(".")[0] for field in fields)})
     if wanted.purpose is not None and not any(map(wanted.takes_purpose, purposes)):
         _unknown("purpose", wanted.purpose, purposes)
+    if wanted.site is not None and not any(map(wanted.takes_site, opened.places())):
+        fail(f"No place in the ledger is like {wanted.site}: give its file, with the line or without")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NoReturn:

@@ -205,6 +205,10 @@ class Ledger:
         """Return the purposes for which something was read or asked for, by name."""
         return sorted({purpose for name in self._questions.names() for purpose in name.purposes})
 
+    def places(self) -> list[str]:
+        """Return the places in the code where something was read or asked for: those of scopes, and of denied reads."""
+        return sorted({name.site for name in self._questions.names() if name.site is not None})
+
     # --- The ledger itself -------------------------------------------------------------------------------------------
 
     def verify(self, anchor: Anchor | str | None = None) -> Verdict:

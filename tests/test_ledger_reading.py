@@ -117,6 +117,15 @@ def test_an_activity_that_began_before_its_segment_has_its_own_time(tmp_path: Pa
 CREATED_BEFORE = 5
 
 
+def test_half_of_an_unknown_person_is_a_person(tmp_path: Path) -> None:
+    """Somebody whose hash begins or ends like that of nobody would be counted as unknown."""
+    halves = [b"\xff" * 8 + b"\1" * 8, b"\1" * 8 + b"\xff" * 8]
+    reads = [make.read()[:16] + 2 * half for half in halves]
+    data = read_segment(make.segment([*make.names(), *reads], tmp_path / "s.seg"))
+    assert data.reads["known"].tolist() == [True, True]
+    assert _people(data.reads) == halves
+
+
 @pytest.mark.usefixtures("_pieces")
 def test_a_read_in_a_scope_that_was_opened_long_ago_did_not_happen_long_ago(tmp_path: Path) -> None:
     """`since=` and `until=` would put it into the hour in which the scope was opened."""
@@ -301,6 +310,15 @@ def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pread = os.pread
     monkeypatch.setattr(os, "pread", lambda fd, size, at: pread(fd, min(size, 1000), at))
     assert len(read_segment(path).reads) == 200
+
+
+def test_as_much_damage_as_is_told_one_by_one_is_not_summed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is just damaged enough could not be read at all."""
+    monkeypatch.setattr(columns, "_TOLD", 5)
+    records = [*make.names(), *[make.read(), make.read()[:20].ljust(RECORD_BYTES, b"\0")] * 5]
+    data = read_segment(make.segment(records, tmp_path / "s.seg"))
+    assert [one.records for one in data.damage] == [1] * 5
+    assert "too many" not in data.damage[-1].what
 
 
 def test_a_file_of_noise_is_summed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -15,7 +17,7 @@ from typing import Any
 import psycopg
 from real_parts import need
 
-__all__ = ["Server"]
+__all__ = ["Server", "running"]
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -23,6 +25,7 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "autovacuum": "off",
     "log_min_messages": "fatal",
+    "fsync": "off",  # a server that crashes loses nothing by that, only a machine does; and recovery is quick
 }
 
 
@@ -93,3 +96,11 @@ def _somebody() -> pwd.struct_passwd:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
     raise AssertionError("there is neither a user postgres nor a user nobody to run PostgreSQL as")
+
+
+@functools.cache
+def running() -> Server:
+    """Return the one server of this run, started when the first test asks for it."""
+    server = Server()
+    atexit.register(server.remove)
+    return server

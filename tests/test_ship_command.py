@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
 import pytest
-from postgres_server import Server
+from postgres_server import Server, running
 from purposes import SECRET, TWO_FACTOR
 
 from purposebind import AllowedFor, PurposeModel, SubjectId, configure, purpose_scope
@@ -26,10 +25,8 @@ class Person(PurposeModel):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.remove()
+def server() -> Server:
+    return running()
 
 
 @pytest.fixture

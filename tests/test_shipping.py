@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from postgres_server import Server
+from postgres_server import Server, running
 from shipping_example import START, Ledger, Row
 
 from purposebind.ledger.errors import LedgerError
@@ -25,10 +24,8 @@ from purposebind.ledger.shipping.database import connect, migrate, migrations
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.remove()
+def server() -> Server:
+    return running()
 
 
 @pytest.fixture

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from cutting_proxy import Proxy
-from postgres_server import Server
+from postgres_server import Server, running
 from shipping_example import Ledger
 
 from purposebind.ledger.errors import LedgerError
@@ -30,10 +29,8 @@ LARGE = 150_000
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.remove()
+def server() -> Server:
+    return running()
 
 
 @pytest.fixture

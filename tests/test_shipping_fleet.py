@@ -7,14 +7,13 @@ import random
 import re
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
 import pytest
-from postgres_server import Server
+from postgres_server import Server, running
 from purposes import ADVERTISING, RECOVERY, SECURITY, TWO_FACTOR
 
 from purposebind import AllowedFor, PurposeModel, SubjectId, configure, purpose_scope
@@ -30,10 +29,8 @@ class Contact(PurposeModel):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.remove()
+def server() -> Server:
+    return running()
 
 
 def record(ledger: Ledger, seed: int) -> None:

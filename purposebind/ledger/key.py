@@ -55,17 +55,18 @@ class Key:
         self.id = hashlib.blake2b(key=secret, digest_size=8, person=b"pb key id").hexdigest()
 
     @classmethod
-    def load(cls, path: Path, *, create: bool = False) -> Key:
+    def load(cls, path: Path, *, create: bool = False, environment: bool = True) -> Key:
         """Return the key in the environment variable `KEY_VARIABLE`, or else the one in the file `path`.
 
         Args:
             path: A file with 64 hexadecimal digits.
             create: Make the file, with mode 0600, and say so, where there is none.
+            environment: Whether the variable is looked at: not where somebody named the file.
 
         Raises:
             LedgerError: There is no key, or it is not one; or others than its owner may read the file.
         """
-        text = os.environ.get(KEY_VARIABLE)
+        text = os.environ.get(KEY_VARIABLE) if environment else None
         if text is not None:
             return cls._parsed(text, f"the environment variable {KEY_VARIABLE}")
         try:

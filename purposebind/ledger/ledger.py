@@ -308,7 +308,7 @@ class Ledger:
         if isinstance(self._given_key, Key):
             return self._given_key
         if self._given_key is not None:
-            return Key.load(self._given_key, create=create)
+            return Key.load(self._given_key, create=create, environment=False)
         beside = [folder.key for folder in self._folders]
         return Key.load(next((path for path in beside if path.exists()), beside[0]), create=create)
 

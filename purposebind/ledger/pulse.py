@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .closing import close_segment
 from .errors import LedgerError
@@ -22,8 +22,6 @@ __all__ = ["Pulse", "close_retired"]
 
 _logger = logging.getLogger("purposebind")
 _told: set[str] = set()
-_AT_MOST: Final = 16
-"""How many segments that cannot be closed are kept for the next time."""
 
 
 class Pulse(threading.Thread):
@@ -77,10 +75,12 @@ class Pulse(threading.Thread):
 def close_retired(recorder: Recorder) -> None:
     """Close the segments that are written no more, and put them into the chain.
 
-    What cannot be closed now stays as it is, readable, for the next time or for whoever closes abandoned segments: each
-    one that is kept costs its mapping and a descriptor, of which a process has not many.
+    What cannot be closed now stays as it is, readable, for the next time or for whoever closes abandoned segments.
     """
-    for segment in list(recorder.retiring):
+    for _ in range(len(recorder.retiring)):
+        segment = recorder.retiring.take()
+        if segment is None:
+            return
         segment.finish()
         try:
             close_segment(recorder.folder, segment.path, segment.descriptor)
@@ -90,7 +90,7 @@ def close_retired(recorder: Recorder) -> None:
                 _logger.error(
                     "the ledger's segment %s cannot be closed; its records are there: %s", segment.path, error
                 )
-            if len(recorder.retiring) <= _AT_MOST:
-                continue
-        recorder.retiring.remove(segment)
-        segment.release()
+            recorder.retiring.add(segment)
+        else:
+            segment.release()
+        recorder.retiring.done(segment)

@@ -32,6 +32,7 @@ from .missed import Missed
 from .naming import denial_name, field_name, trace_id
 from .people import People
 from .records import UNKNOWN, Flag, Kind, head, record
+from .retiring import Retiring
 from .segment import Full, Segment
 
 __all__ = ["INTERVAL", "SEGMENT_BYTES", "Recorder"]
@@ -76,7 +77,6 @@ class Recorder:
     ) -> None:
         self.folder = folder
         self.interval = interval
-        self.retiring: list[Segment] = []
         self.closed = False
         self._key = key
         self._segment_bytes = segment_bytes
@@ -97,6 +97,7 @@ class Recorder:
         self._next_activity = itertools.count(secrets.randbits(62) + 1).__next__
         self._activities: dict[Any, Activity] = {}
         self._missed = Missed()
+        self.retiring = Retiring()
         self.pulse: pulse.Pulse | None = None
 
     def read(self, binding: Any, subject: Any, frame: Any) -> None:
@@ -191,7 +192,7 @@ class Recorder:
             self.closed = True
             segment, self._segment = self._segment, None
             if segment is not None:
-                self.retiring.append(segment)
+                self.retiring.add(segment)
             beat, self.pulse = self.pulse, None
         if beat is not None and beat.is_alive():
             beat.stop()
@@ -218,7 +219,7 @@ class Recorder:
         with self._lock:
             if self._segment is segment:
                 self._segment = None
-                self.retiring.append(segment)
+                self.retiring.add(segment)
 
     def _somewhere(self, write: Any) -> None:
         """Have `write` write to the segment, or to a new one where there is none or it is full."""
@@ -231,7 +232,7 @@ class Recorder:
                 except Full:
                     if self._segment is segment:  # unless a signal handler or a destructor was here, and read
                         self._segment = None
-                        self.retiring.append(segment)
+                        self.retiring.add(segment)
             raise LedgerError(f"A segment of {self._segment_bytes} bytes is too small for what is to be recorded")
 
     def _new_segment(self) -> Segment:
@@ -336,6 +337,5 @@ class Recorder:
                 segment.release()
         for frame in activities:
             frame.record = None  # it writes to the parent's segment
-        self.retiring = []
         self._start_process()
         self._activities = activities

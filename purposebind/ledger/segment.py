@@ -20,6 +20,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -152,7 +153,8 @@ class Segment:
 
     def finish(self) -> None:
         """Have no more written: from here on there is no place left."""
-        self._memory.seek(self._end)
+        with suppress(ValueError):  # it was released
+            self._memory.seek(self._end)
 
     def pause(self) -> int:
         """Have nothing written for a while, and return where to go on."""

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 
 import duckdb
 import pytest
+import segments
 from interrupted import failing, in_a_process, killed
 from ledger_model import KEY, PEOPLE, START, Model
 
 from purposebind import AllowedFor, Purpose, PurposeModel, SubjectId, configure, purpose_scope
 from purposebind.ledger import Ledger, batch, compaction
 from purposebind.ledger.chain import Chain, verify
-from purposebind.ledger.closing import close_abandoned
+from purposebind.ledger.closing import close_abandoned, close_segment
 from purposebind.ledger.compaction import compact
 from purposebind.ledger.errors import LedgerError
 from purposebind.ledger.folder import Folder
@@ -330,3 +331,25 @@ def test_a_folder_that_cannot_be_written_is_one_line(model: Model, monkeypatch: 
     monkeypatch.setattr(compaction.os, "open", refuse)
     with pytest.raises(LedgerError, match="cannot be compacted: Permission denied"):
         compact(model.folder)
+
+
+def test_what_was_altered_is_not_laundered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The batch would carry a fresh hash: whoever altered a segment would only have to wait for the next compaction."""
+    folder = Folder(tmp_path / "ledger")
+    folder.make()
+    whole, altered = (f"{letter}" * 32 for letter in "ab")
+    for name in (whole, altered):
+        records = [*segments.names(), segments.opened(2_000_000), segments.read(1)]
+        assert close_segment(folder, segments.segment(records, folder.open / f"{name}.seg"))
+    place = folder.closed / f"{altered}.seg"
+    place.write_bytes(place.read_bytes().replace(segments.person(1), segments.person(2)))
+
+    made = compact(folder)
+    assert made is not None
+    assert made.segments == 1, "the whole one is compacted all the same"
+    assert place.exists()
+    assert str(place) in caplog.text
+    verdict = verify(folder)
+    assert not verdict.ok
+    assert altered in str(verdict.problems)
+    assert compact(folder) is None

@@ -7,13 +7,15 @@ What this module keeps:
 - Writers are not held up. A compaction waits for another one, and has the chain's lock for moments.
 - Memory is bounded: a batch is made of some 4 million records, or of one segment. 0.6 GiB do for segments of the usual
   size.
-- What cannot be read at all stays where it is.
+- What cannot be read at all stays where it is; so does a segment that is not what the chain tells of it, since a batch
+  of it would be as good as any other, and hide that it was altered.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +27,7 @@ from typing import Final
 
 from .batch import BATCH_RECORDS, Batch
 from .chain import Chain, sync_folder
+from .checking import Digest, digest_of
 from .closing import close_abandoned
 from .contents import SegmentFile, require_ledger, segment_files, segment_rows, take_contents
 from .engine import Engine, EngineError, start_engine
@@ -32,6 +35,8 @@ from .errors import LedgerError
 from .folder import Folder
 
 __all__ = ["Compacted", "compact"]
+
+_logger = logging.getLogger("purposebind")
 
 _MEMORY: Final = "256MB"
 _STEP: Final = 1 << 20
@@ -104,6 +109,7 @@ class _Compaction:
         self._batches: list[str] = []
         self._segments = 0
         self._records = 0
+        self._told: dict[str, Digest] = {}
 
     def run(self) -> Compacted | None:
         self._folder.make()
@@ -113,6 +119,11 @@ class _Compaction:
         waiting = [file for segment, file in segment_files(self._folder.closed).items() if segment not in settled]
         if not waiting:
             return None
+        self._told = {
+            entry["segment"]: Digest(entry["bytes"], entry["sha256"])
+            for entry in Chain(self._folder).entries()
+            if entry["is"] == "segment"
+        }
         engine = start_engine(self._spill, _MEMORY)
         try:
             self._watch(0, len(waiting))
@@ -143,6 +154,8 @@ class _Compaction:
             taken: dict[str, int] = {}
             for file in files:
                 with suppress(FileNotFoundError):  # retention has dropped it meanwhile
+                    if not self._is_as_told(file):
+                        continue
                     rows = segment_rows(file)
                     if not isinstance(rows, str):
                         batch.add(rows)
@@ -151,6 +164,13 @@ class _Compaction:
                 return
             settled = take_contents(self._folder).settled
             files = [file for file in files if file.segment not in settled]
+
+    def _is_as_told(self, file: SegmentFile) -> bool:
+        """Whether a segment is what its line in the chain tells: else a batch of it would hide that it was altered."""
+        if digest_of(file.path) == self._told.get(file.segment):
+            return True
+        _logger.error("the segment %s is not what the chain tells of it: it is left as it is, see verify", file.path)
+        return False
 
     def _put(self, batch: Batch, taken: dict[str, int]) -> bool:
         """Write a batch, and make it count; return whether it does, and not one of its segments was dropped."""

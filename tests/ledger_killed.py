@@ -1,8 +1,8 @@
 """Processes that read, tell what they were given, and are killed: run by tests/test_ledger_kills.py.
 
-``python ledger_killed.py FOLDER SEED ROUNDS`` warms up once, and forks children from there, eight at once. A child reads
-tagged fields and writes to a pipe whose value it holds now. Its parent kills it at a moment that the seed chooses, and
-goes on recording itself. At the end it prints what it was told, as JSON.
+``python ledger_killed.py FOLDER SEED ROUNDS`` warms up once, and forks children from there, eight at once. A child
+reads tagged fields and writes to a pipe whose value it holds now. Its parent kills it at a moment that the seed
+chooses, and goes on recording itself. At the end it prints what it was told, as JSON.
 
 ``python ledger_killed.py FOLDER SEED alone`` is one such child in a process of its own: it tells on its standard output
 until somebody kills it.
@@ -32,7 +32,7 @@ from purposebind.ledger import Key, Ledger
 from purposebind.ledger.records import HEADER_BYTES, RECORD_BYTES
 
 PEOPLE = 20
-"""How many people a thread reads of; person ``p`` of thread ``t`` of child ``c`` has the id ``c * 10000 + t * 100 + p``."""
+"""How many people a thread reads of; the id is 10000 * the child's number + 100 * the thread's + the person's."""
 AT_ONCE = 8
 SEGMENT_BYTES = HEADER_BYTES + 300 * RECORD_BYTES
 INTERVAL = 0.004
@@ -199,12 +199,12 @@ def main() -> None:
     folder, seed, how = sys.argv[1:]
     warnings.simplefilter("ignore", DeprecationWarning)  # a fork of a process with threads is what is tested here
     alone = how == "alone"
-    with Ledger(folder, key=Key(bytes(32)), segment_bytes=SEGMENT_BYTES, interval=INTERVAL) as ledger:
-        with configure(ledger=ledger):
-            if alone:
-                KINDS[int(seed) % len(KINDS)](sys.stdout.fileno(), int(seed))
-            outcome = forked(Random(int(seed)), int(how))
-    print(json.dumps(outcome))
+    ledger = Ledger(folder, key=Key(bytes(32)), segment_bytes=SEGMENT_BYTES, interval=INTERVAL)
+    with ledger, configure(ledger=ledger):
+        if alone:
+            KINDS[int(seed) % len(KINDS)](sys.stdout.fileno(), int(seed))
+        outcome = forked(Random(int(seed)), int(how))
+    sys.stdout.write(json.dumps(outcome))
 
 
 if __name__ == "__main__":

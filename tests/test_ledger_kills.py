@@ -1,7 +1,7 @@
 """Nothing that was handed out is missing from the ledger, whenever its process was killed.
 
-Hundreds of processes are killed with SIGKILL: while they read, while they make a segment, and while they close one. What
-each told over a pipe, after it had the value, is compared with what the segments hold.
+Hundreds of processes are killed with SIGKILL: while they read, while they make a segment, and while they close one.
+What each told over a pipe, after it had the value, is compared with what the segments hold.
 """
 
 from __future__ import annotations

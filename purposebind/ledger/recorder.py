@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 import secrets
 import struct
 import threading
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import processes, pulse
+from .defaults import INTERVAL, SEGMENT_BYTES, SEGMENT_SECONDS
 from .entries import Activity, Ending, activity_frame, activity_number
 from .errors import LedgerError
 from .folder import Folder
@@ -31,18 +33,13 @@ from .key import Key
 from .missed import Missed
 from .naming import denial_name, field_name, trace_id
 from .people import People
-from .records import UNKNOWN, Flag, Kind, head, record
+from .records import UNKNOWN, Flag, Kind, head, mark, record
 from .retiring import Retiring
 from .segment import Full, Segment
 
-__all__ = ["INTERVAL", "SEGMENT_BYTES", "Recorder"]
+__all__ = ["Recorder"]
 
 _logger = logging.getLogger("purposebind")
-
-SEGMENT_BYTES: Final = 16 << 20
-"""The size of a segment: 349,440 records."""
-INTERVAL: Final = 1.0
-"""Seconds between two writes to the disk, and between two marks of time."""
 
 _HEADS: Final = 1 << 10
 """How many fields' heads are remembered for one activity; those of derived values can be without number."""
@@ -60,6 +57,7 @@ class Recorder:
         key: By which people are hashed.
         segment_bytes: The size of a segment.
         interval: Seconds between two writes to the disk: what a power failure can lose.
+        segment_seconds: After so many seconds a segment in which something was read is closed, though it is not full.
         service: What the process calls itself in the ledger.
 
     Raises:
@@ -73,10 +71,12 @@ class Recorder:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         interval: float = INTERVAL,
+        segment_seconds: float = SEGMENT_SECONDS,
         service: str = "",
     ) -> None:
         self.folder = folder
         self.interval = interval
+        self.segment_seconds = segment_seconds
         self.closed = False
         self._key = key
         self._segment_bytes = segment_bytes
@@ -192,6 +192,7 @@ class Recorder:
             self.closed = True
             segment, self._segment = self._segment, None
             if segment is not None:
+                self.mark(segment)
                 self.retiring.add(segment)
             beat, self.pulse = self.pulse, None
         if beat is not None and beat.is_alive():
@@ -202,10 +203,11 @@ class Recorder:
             _logger.error("%d reads were not recorded, nor is their number", untold)
 
     def mark(self, segment: Segment) -> None:
-        """Write what time it is, and what was missed."""
+        """Write what time it is and what was missed, and a mark to be renewed while nothing is recorded."""
         try:
-            segment.put(record(Kind.MARK, _TWO.pack(time.monotonic_ns(), time.time_ns())))
+            segment.put(mark())
             self._tell_missed(segment)
+            segment.put(mark())
         except Full:
             pass  # whoever needs a place next makes a new segment, whose header says what time it is
 
@@ -238,8 +240,15 @@ class Recorder:
     def _new_segment(self) -> Segment:
         if self.closed:
             raise LedgerError("The ledger was closed: nothing can be recorded any more")
-        segment = Segment(self.folder, self._segment_bytes, self._writer, self._key.id, self._service)
-        if self.closed or self._segment is not None:  # by a signal handler or a destructor, meanwhile
+        process = os.getpid()
+        try:
+            segment = Segment(self.folder, self._segment_bytes, self._writer, self._key.id, self._service)
+        except LedgerError:
+            if os.getpid() == process:
+                raise
+            return self._new_segment()
+        # What a signal handler or destructor may have done meanwhile: closed the ledger, recorded something, forked.
+        if self.closed or self._segment is not None or os.getpid() != process:
             segment.release()
             return self._new_segment() if self._segment is None else self._segment
         self._segment = segment

@@ -12,6 +12,7 @@ What this module keeps:
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import mmap
@@ -26,7 +27,7 @@ from typing import Any, Final
 
 from .errors import LedgerError
 from .folder import Folder, try_lock
-from .records import FORMAT, HEADER_BYTES, RECORD_BYTES, name_records
+from .records import FORMAT, HEADER_BYTES, RECORD_BYTES, Kind, name_records
 
 __all__ = ["NAMES", "Full", "Segment"]
 
@@ -51,6 +52,7 @@ class Segment:
     Attributes:
         id: Its id, 32 hexadecimal digits.
         path: The file.
+        pid: The process that made it, and alone writes to it.
         write: Writes a whole record to the next place. Raises ValueError where there is none left.
         heads: For each entry of a scope, the heads of its reads by field.
         numbers: The number of each name, by its JSON text.
@@ -65,6 +67,7 @@ class Segment:
     def __init__(self, folder: Folder, size: int, writer: str, key: str, service: str) -> None:
         self.id = secrets.token_hex(16)
         self.path = folder.open / f"{self.id}.seg"
+        self.pid = os.getpid()
         places = max(1, (size - HEADER_BYTES) // RECORD_BYTES)
         self._end = HEADER_BYTES + places * RECORD_BYTES
         self.heads: dict[Any, dict[Any, bytes]] = {}
@@ -75,7 +78,7 @@ class Segment:
             "format": FORMAT,
             "segment": self.id,
             "writer": writer,
-            "pid": os.getpid(),
+            "pid": self.pid,
             "host": socket.gethostname(),
             "service": service,
             "key": key,
@@ -100,11 +103,14 @@ class Segment:
             memory = mmap.mmap(descriptor, self._end)
             memory.write(header)
             os.fsync(descriptor)
+            if os.getpid() != self.pid:  # forked by a signal handler: the file is the parent's
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
             os.rename(fresh, self.path)
             _sync_folder(self.path.parent)
         except BaseException:
             os.close(descriptor)
-            fresh.unlink(missing_ok=True)
+            if os.getpid() == self.pid:
+                fresh.unlink(missing_ok=True)
             raise
         return descriptor, memory
 
@@ -151,6 +157,16 @@ class Segment:
         """
         return self._memory.tell()
 
+    def renew_mark(self, mark: bytes) -> None:
+        """Have the last record tell a later time, where it is a `Kind.MARK`: an idle process fills no disk.
+
+        Raises:
+            ValueError: The segment was released.
+        """
+        place = self._memory.tell() - RECORD_BYTES
+        if place >= HEADER_BYTES and self._memory[place] == Kind.MARK:
+            self._memory[place : place + RECORD_BYTES] = mark
+
     def finish(self) -> None:
         """Have no more written: from here on there is no place left."""
         with suppress(ValueError):  # it was released
@@ -191,7 +207,7 @@ def _allocate(descriptor: int, size: int) -> None:
     for start in range(0, size, len(zeros)):
         written = os.pwrite(descriptor, zeros[: size - start], start)
         if written < min(len(zeros), size - start):
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_folder(path: Path) -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .defaults import INTERVAL, SEGMENT_BYTES, SEGMENT_SECONDS
 from .errors import LedgerError
 from .folder import Folder
 from .key import Key
-from .recorder import INTERVAL, SEGMENT_BYTES, Recorder
+from .recorder import Recorder
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -59,6 +60,8 @@ class Ledger:
             folder. Recording makes one where there is none; questions never do.
         segment_bytes: The size of a segment that is written.
         interval: Seconds between two writes to the disk: what a power failure can lose.
+        segment_seconds: After so many seconds a segment in which something was read is closed, and in the chain, though
+            it is not full.
         service: What the process calls itself in the ledger.
 
     Raises:
@@ -80,6 +83,7 @@ class Ledger:
         key: Key | str | os.PathLike[str] | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         interval: float = INTERVAL,
+        segment_seconds: float = SEGMENT_SECONDS,
         service: str = "",
     ) -> None:
         if not folders:
@@ -90,6 +94,7 @@ class Ledger:
         self._given_key = key if isinstance(key, Key) or key is None else Path(key)
         self._segment_bytes = segment_bytes
         self._interval = interval
+        self._segment_seconds = segment_seconds
         self._service = service
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
@@ -120,6 +125,7 @@ class Ledger:
                     self._key(create=True),
                     segment_bytes=self._segment_bytes,
                     interval=self._interval,
+                    segment_seconds=self._segment_seconds,
                     service=self._service,
                 )
             return self._recorder

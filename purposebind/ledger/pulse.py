@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING
 
 from .closing import close_segment
 from .errors import LedgerError
-from .records import HEADER_BYTES
+from .records import mark
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -34,6 +35,7 @@ class Pulse(threading.Thread):
         self._stopped = threading.Event()
         self._segment = ""
         self._filled = 0
+        self._since = 0.0
 
     def run(self) -> None:
         """Beat until the recorder is closed, or gone."""
@@ -59,11 +61,17 @@ class Pulse(threading.Thread):
 
     def _sync(self, recorder: Recorder, segment: Segment) -> None:
         if segment.id != self._segment:
-            self._segment, self._filled = segment.id, HEADER_BYTES
-        if segment.filled > self._filled:
+            self._segment, self._filled, self._since = segment.id, 0, time.monotonic()
+        if segment.numbers and time.monotonic() - self._since > recorder.segment_seconds:
+            recorder.mark(segment)
+            segment.sync()
+            recorder.give_up(segment)
+        elif segment.filled > self._filled:
             recorder.mark(segment)
             self._filled = segment.filled
             segment.sync()
+        else:  # nothing was recorded: of the next read it will be known that it was later than now
+            segment.renew_mark(mark())
 
     def stop(self) -> None:
         """Stop, and wait until it has."""

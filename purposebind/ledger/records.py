@@ -47,12 +47,15 @@ together at creation). Times inside are the header's wall clock plus the monoton
 disturbs nothing.
 
 A read has no time of its own. It happened between the last record with a monotonic time before it and the next one
-after it; a `Kind.MARK` is written at every interval in which something was recorded.
+after it. Two `Kind.MARK` are written at every interval in which something was recorded: the first tells until when that
+was, and the second is made to tell a later time at every interval in which nothing was. It is the one record that is
+written to twice.
 """
 
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from enum import IntEnum, IntFlag
 from typing import Final
@@ -67,6 +70,7 @@ __all__ = [
     "Kind",
     "head",
     "head_check",
+    "mark",
     "name_records",
     "record",
     "record_check",
@@ -80,6 +84,7 @@ UNKNOWN: Final = b"\xff" * 16
 """Stands for a person who is not known."""
 
 _HEAD = struct.Struct("<BBHHHQ")
+_TIMES = struct.Struct("<QQ")
 
 
 class Kind(IntEnum):
@@ -118,6 +123,11 @@ def record(kind: Kind, body: bytes, number: int = 0, count: int = 1, activity: i
     body = body.ljust(RECORD_BYTES - _HEAD.size, b"\0")
     bare = _HEAD.pack(kind, flags, 0, number, count, activity) + body
     return _HEAD.pack(kind, flags, record_check(bare), number, count, activity) + body
+
+
+def mark() -> bytes:
+    """Return a record that tells what time it is."""
+    return record(Kind.MARK, _TIMES.pack(time.monotonic_ns(), time.time_ns()))
 
 
 def record_check(bare: bytes) -> int:

@@ -146,12 +146,27 @@ class Asking:
         )
         self.engine.execute("CREATE OR REPLACE TEMP TABLE parts (grp UBIGINT, start TIMESTAMP, people UBIGINT)")
         files = [file for part in self.view.reads for file in part]
-        if files:
-            self.engine.execute(
-                f"""INSERT INTO totals SELECT {joined.group} AS grp, {when} AS start, sum(r.times),
-                    coalesce(sum(r.times) FILTER (WHERE r.subject_hi IS NULL), 0), min(r."last"), max(r."last")
-                FROM {listed(files)} r {joined.join} WHERE {where} GROUP BY ALL HAVING count(*) > 0"""
-            )
+        # Those of unknown people are in the first partition: who is known need not be looked at to count reads.
+        for some, unknown, condition in (
+            (files, "0", "true"),
+            (self.view.reads[0], "sum(times)", "r.subject_hi IS NULL"),
+        ):
+            if some:
+                reads = "0" if unknown != "0" else "sum(times)"
+                told = f'{reads} AS reads, {unknown} AS unknown, min(r."last") AS "first", max(r."last") AS "last"'
+                rows = f"FROM {listed(some)} r"
+                if joined.by_activity:
+                    query = (
+                        f"SELECT {joined.group} AS grp, {when} AS start, {told} {rows} {joined.join} "
+                        f"WHERE {where} AND {condition} GROUP BY ALL"
+                    )
+                else:  # there are few names: what is told of each is added up first, and joined then
+                    query = (
+                        f'SELECT {joined.group} AS grp, r.start, sum(r.reads), sum(r.unknown), min(r."first"), '
+                        f'max(r."last") FROM (SELECT r.what, {when} AS start, {told} {rows} '
+                        f"WHERE {where} AND {condition} GROUP BY ALL) r {joined.join} GROUP BY ALL"
+                    )
+                self.engine.execute(f"INSERT INTO totals {query} HAVING count(*) > 0")
         for part, condition in self._passes(files):
             self.engine.execute(
                 f"""INSERT INTO parts SELECT grp, start, count(*) FROM (
@@ -163,7 +178,9 @@ class Asking:
         self.engine.execute(
             """CREATE OR REPLACE TEMP TABLE counted AS
             SELECT t.grp, t.start, coalesce(p.people, 0)::UBIGINT AS people, t.reads, t.unknown, t."first", t."last"
-            FROM totals t LEFT JOIN (SELECT grp, start, sum(people) AS people FROM parts GROUP BY ALL) p
+            FROM (SELECT grp, start, sum(reads) AS reads, sum(unknown) AS unknown, min("first") AS "first",
+                max("last") AS "last" FROM totals GROUP BY ALL) t
+            LEFT JOIN (SELECT grp, start, sum(people) AS people FROM parts GROUP BY ALL) p
             ON p.grp = t.grp AND p.start IS NOT DISTINCT FROM t.start"""
         )
 
@@ -214,10 +231,12 @@ class Joined:
     Attributes:
         group: The SQL expression for the number of the group.
         join: What has to be joined for it.
+        by_activity: Whether it depends on their activity, and not on their name alone.
     """
 
     group: str
     join: str
+    by_activity: bool = False
 
 
 def aware(moment: datetime | None) -> datetime | None:

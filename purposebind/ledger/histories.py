@@ -136,7 +136,7 @@ def listed_activities(asking: Asking, chosen: Chosen, handed_over: bool, limit: 
             f"CREATE OR REPLACE TEMP TABLE acts AS SELECT * FROM acts ORDER BY started DESC, activity DESC {cut}"
         )
     asking.group_whats([(name.what, 0) for name in asking.names() if _takes_read(chosen, name)])
-    asking.count_into_table(Joined("r.activity", f"{_BY_NAME} {_BY_ACTIVITY}"), Chosen())
+    asking.count_into_table(Joined("r.activity", f"{_BY_NAME} {_BY_ACTIVITY}", by_activity=True), Chosen())
     kind = "" if by_reads else "LEFT"
     asking.engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE shown AS SELECT a.activity, a.started, a.ended,
@@ -190,7 +190,7 @@ def _choose(asking: Asking, chosen: Chosen, pairs: list[tuple[int, int]]) -> Non
 def _read_in(asking: Asking, chosen: Chosen) -> dict[int, tuple[int, int]]:
     """Count the people and reads in the groups of activities."""
     asking.group_whats([(name.what, 0) for name in asking.names() if _takes_read(chosen, name)])
-    counted = asking.count(Joined("a.grp", f"{_BY_NAME} {_BY_ACTIVITY}"), Chosen())
+    counted = asking.count(Joined("a.grp", f"{_BY_NAME} {_BY_ACTIVITY}", by_activity=True), Chosen())
     return {number: (one.people, one.reads) for number, _, one in counted}
 
 

@@ -28,6 +28,9 @@ class Missed:
     def __init__(self) -> None:
         self._counts: deque[int] = deque()
 
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
     def add(self, count: int = 1) -> None:
         """Count `count` more."""
         self._counts.append(count)

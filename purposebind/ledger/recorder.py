@@ -184,9 +184,7 @@ class Recorder:
         with self._lock:
             if self.closed:
                 return
-            missed = self._missed.take()
-            if missed:
-                self._missed.add(missed)
+            if self._missed:
                 with contextlib.suppress(LedgerError):
                     self._somewhere(self._tell_missed)
             self.closed = True
@@ -252,7 +250,8 @@ class Recorder:
             segment.release()
             return self._new_segment() if self._segment is None else self._segment
         self._segment = segment
-        self._tell_missed(segment)
+        with contextlib.suppress(Full):
+            self._tell_missed(segment)
         if self.pulse is None or not self.pulse.is_alive():
             self.pulse = pulse.Pulse(self)
             with contextlib.suppress(RuntimeError):  # the interpreter is ending, and starts no more threads

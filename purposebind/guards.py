@@ -23,7 +23,7 @@ from .enforcement import Binding, admit
 from .policy import Policy
 from .scope import current_frame, noting
 from .sealed import Sealed, open_box, seal
-from .subjects import BoxedSubject, Subject, resolved
+from .subjects import BoxedSubject, Subject, part_of, resolved
 
 __all__ = ["DerivedProperty", "FieldGuard", "bound", "field_guard", "is_open", "subject_of"]
 
@@ -167,7 +167,7 @@ def subject_of(model: Any) -> Any:
     """Return whose data `model` holds, as a box's slot has it, or None."""
     name = model.__purpose_subject__
     if name is None:
-        return getattr(model, "_purposebind_person", None)
+        return part_of(model)
     subject = model.__dict__.get(name)
     return BoxedSubject(subject) if type(subject) is Sealed else subject
 

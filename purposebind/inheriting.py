@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 
 from .sealed import Sealed, same_person, seal
-from .subjects import Subject
+from .subjects import Subject, part_of
 
 __all__ = ["hand_down", "identify"]
 
-_CONTAINERS = (list, tuple, set, frozenset, deque)
+_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
 _set = object.__setattr__
 
 
@@ -30,26 +31,37 @@ def hand_down(value: Any, subject: Any) -> None:
     """
     if subject is None:
         return
-    todo, seen = [value], dict[int, Any]()  # models may refer to one another in a circle
+    todo: list[Any] = [value]
+    seen: dict[int, Any] = {}  # models may refer to one another in a circle
     while todo:
         part = todo.pop()
-        if id(part) in seen:
-            continue
-        seen[id(part)] = part
         if type(part) is Sealed:
             part._purposebind_subject = _told(part._purposebind_subject, subject)
-            inside = [part._purposebind_value]
-        elif isinstance(part, BaseModel):
-            if getattr(type(part), "__purpose_subject__", None) is not None:
+            part = part._purposebind_value
+            if type(part) in _PLAIN:
                 continue
-            if hasattr(type(part), "__purpose_model__"):  # for what is put into it later
-                _set(part, "_purposebind_person", _told(getattr(part, "_purposebind_person", None), subject))
-            inside = list(part.__dict__.values())
-        elif isinstance(part, _CONTAINERS):
-            inside = list(part)
-        else:
-            inside = list(part.values()) if isinstance(part, Mapping) else []
-        todo += [item for item in inside if type(item) is Sealed or isinstance(item, _MAY_HOLD)]
+        cls: Any = type(part)
+        kind = _kind(cls)
+        if kind is None or id(part) in seen:
+            continue
+        seen[id(part)] = part
+        if kind == "ours":
+            if part.__purpose_subject__ is not None:
+                continue
+            # For what is put into it, or computed of it, later.
+            _set(part, "_purposebind_person", _told(part_of(part), subject))
+        inside = part if kind == "several" else part.values() if kind == "mapping" else part.__dict__.values()
+        todo += [item for item in inside if type(item) not in _PLAIN]
+
+
+@lru_cache(maxsize=1024)
+def _kind(cls: Any) -> str | None:
+    """How to look into instances of `cls`; None where there is nothing to look into."""
+    if issubclass(cls, BaseModel):
+        return "ours" if hasattr(cls, "__purpose_model__") else "model"
+    if issubclass(cls, Mapping):
+        return "mapping"
+    return "several" if issubclass(cls, (list, tuple, set, frozenset, deque)) else None
 
 
 def identify(values: dict[str, Any], own: Iterable[str], reaching: Iterable[str], subject: Any) -> None:
@@ -67,9 +79,6 @@ def identify(values: dict[str, Any], own: Iterable[str], reaching: Iterable[str]
             values[name] = seal(box._purposebind_value, box._purposebind_binding, subject)
     for name in reaching:
         hand_down(values.get(name), subject)
-
-
-_MAY_HOLD = (BaseModel, Mapping, *_CONTAINERS)
 
 
 def _told(known: Any, subject: Any) -> Any:

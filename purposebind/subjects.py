@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-__all__ = ["BoxedSubject", "Subject", "resolved"]
+__all__ = ["BoxedSubject", "Subject", "part_of", "resolved"]
 
 
 class BoxedSubject:
@@ -53,3 +53,11 @@ def resolved(subject: Any, box: Any) -> Any:
     if subject is Subject.ITSELF:
         return BoxedSubject(box)
     return None if subject is Subject.SHARED else subject
+
+
+def part_of(model: Any) -> Any:
+    """Return of whose record `model` is a part, as a box's slot has it, or None."""
+    try:  # by the slot itself: getattr would go through pydantic's __getattr__
+        return type(model)._purposebind_person.__get__(model)
+    except AttributeError:
+        return None

@@ -1,10 +1,33 @@
 """What every test starts from: the default configuration, and nothing warned about yet."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from purposebind import config, enforcement
+
+
+# They kill, or fail, at every step there is, or start a browser or a database server: minutes, and the same on each
+# version of Python and pydantic. `.ci/run` runs them on the oldest and the newest; all others run on every one.
+EXHAUSTIVE = {
+    "test_ledger_compaction",
+    "test_ledger_forks",
+    "test_ledger_kills",
+    "test_ledger_questions",
+    "test_report_page",
+    "test_ship_command",
+    "test_shipping",
+    "test_shipping_crashes",
+    "test_shipping_fleet",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take long."""
+    for item in items:
+        if Path(item.path).stem in EXHAUSTIVE:
+            item.add_marker("exhaustive")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import pytest
 
 from purposebind import config, enforcement
 
-
 # They kill, or fail, at every step there is, or start a browser or a database server: minutes, and the same on each
 # version of Python and pydantic. `.ci/run` runs them on the oldest and the newest; all others run on every one.
 EXHAUSTIVE = {

@@ -5,7 +5,7 @@ The service is gone by now, and so are its accounts, the advertiser's list and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class Answer:
 
 
 @contextmanager
-def recorded(folder: Path) -> Iterator[None]:
+def recorded(folder: Path) -> Generator[None, None, None]:
     """Have what happens in the block recorded in a ledger in `folder`."""
     with Ledger(folder / "ledger", service="demo") as ledger, configure(ledger=ledger):
         yield

@@ -176,13 +176,14 @@ def _refuse(binding: Binding, frame: Frame, decision: Decision, subject: Any) ->
     if config.current.ledger is not None:
         record_denial(config.current.ledger, denial, subject, frame)
     _tell(denial)
-    if enforced:
-        del denial
-        try:
-            refuse(violation, facts)
-        finally:  # else the error, its traceback and this frame would hold one another
-            del violation
-    _warn_once(violation)  # R11: the one difference
+    if not enforced:
+        _warn_once(violation)  # R11: the one difference
+        return
+    del denial
+    try:
+        refuse(violation, facts)
+    finally:  # else the error, its traceback and this frame would hold one another
+        del violation
 
 
 def _how_lost(frame: Frame, reader: FrameType | None) -> tuple[Reason, str]:

@@ -30,7 +30,7 @@ class People:
 
     def __init__(self, key: Key) -> None:
         halves: dict[Any, bytes] = {None: UNKNOWN + UNKNOWN}
-        blank = key.blank
+        blank, most, longest = key.blank, _AT_MOST, _LONGEST
 
         def remember(subject: Any) -> bytes:
             if type(subject) is int:
@@ -43,10 +43,10 @@ class People:
             hasher.update(text)
             person = hasher.digest()
             half: bytes = person + person
-            if len(halves) >= _AT_MOST:
+            if len(halves) >= most:
                 halves.clear()
                 halves[None] = UNKNOWN + UNKNOWN
-            if len(text) <= _LONGEST:
+            if len(text) <= longest:
                 halves[subject] = half
             return half
 

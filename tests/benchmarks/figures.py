@@ -6,6 +6,7 @@ write out, so that what stands beside them on a ratio's other side is as fast as
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -310,6 +311,7 @@ def _a_ledger() -> Ledger:
     folder = tempfile.TemporaryDirectory()
     ledger = Ledger(Path(folder.name) / "ledger", key=Key(bytes(32)))
     _folders.append(folder)
+    atexit.register(ledger.close)  # while the folder is there
     _ledgers.append(ledger)
     return ledger
 

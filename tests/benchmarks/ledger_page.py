@@ -29,7 +29,7 @@ time with one, and again with it, in rounds as above; the people of each round a
 | a recorded read of a person whose hash is known | {known:.0f} ns, {ratio:.2f}x | {most_ratio:.2f}x | {within_ratio} |
 | the first read of a person | {first:.0f} ns, {more:.0f} ns more | {most_more:.0f} ns more | {within_more} |
 
-The first read of a person hashes the `SubjectId`. The hashes of 16,384 people are remembered, at most about 4 MiB,
+The first read of a person hashes the `SubjectId`. The hashes of 16,384 people are remembered, at most about 8 MiB,
 however many people an activity reads: reads go to the segment as they happen, and nothing of them stays in memory.
 
 ### {many:,} people

@@ -210,6 +210,16 @@ def _same(one: Sequence[object], other: Sequence[object]) -> int:
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
+def test_an_old_line_in_the_place_of_the_last_one_is_named(example: Folder) -> None:
+    """Whoever cut off the last line, and put another there, would have verify point at a line that is as it was."""
+    lines = _lines(example)
+    with _copy(example) as folder:
+        folder.chain.write_bytes(b"".join([*lines[:-1], lines[0]]))
+        places = _places(verify(folder, Chain(example).head(), KEY))
+    assert places[0] == f"chain.jsonl line {len(lines)}"
+    assert "chain.jsonl line 2" not in places
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_lines_that_were_removed_moved_or_copied_are_found(example: Folder, data: st.DataObject) -> None:

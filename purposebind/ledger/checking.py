@@ -96,7 +96,9 @@ class Checking:
 
     def _check_lines(self, anchor: tuple[int, str] | None) -> None:
         anchored = anchor is None or anchor == (-1, FIRST)
+        last = 0
         for line, entry in self._lines():
+            last = line
             anchored = anchored or (entry["n"], entry["hash"]) == anchor
             if entry["is"] == "segment":
                 self._take_segment(line, entry)
@@ -106,9 +108,10 @@ class Checking:
                 self._take_dropped(line, entry)
         if anchor is not None and not anchored:
             text = f"{anchor[0]}:{anchor[1]}"
-            if anchor[0] > self.head[0]:
+            # By lines and not by their numbers alone: a line from elsewhere may be the last one, and one may be damaged.
+            if anchor[0] >= max(last, self.head[0] + 1):
                 what = f"is missing: the chain ends before it, and the anchor {text} was taken of line {anchor[0] + 1}"
-                self._broken(self.head[0] + 2, what)
+                self._broken(max(last, self.head[0] + 1) + 1, what)
             else:
                 what = f"is not what the anchor {text} was taken of: the chain was cut or rewritten here or before"
                 self._broken(anchor[0] + 1, what)

@@ -108,10 +108,10 @@ class Checking:
                 self._take_dropped(line, entry)
         if anchor is not None and not anchored:
             text = f"{anchor[0]}:{anchor[1]}"
-            # By lines and not by their numbers alone: a line from elsewhere may be the last one, and one may be damaged.
-            if anchor[0] >= max(last, self.head[0] + 1):
+            last = max(last, self.head[0] + 1)  # a line from elsewhere may be the last one, and one may be damaged
+            if anchor[0] >= last:
                 what = f"is missing: the chain ends before it, and the anchor {text} was taken of line {anchor[0] + 1}"
-                self._broken(max(last, self.head[0] + 1) + 1, what)
+                self._broken(last + 1, what)
             else:
                 what = f"is not what the anchor {text} was taken of: the chain was cut or rewritten here or before"
                 self._broken(anchor[0] + 1, what)

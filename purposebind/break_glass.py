@@ -19,6 +19,7 @@ from . import config
 from .entering import with_statement
 from .errors import PurposeError
 from .frames import Emergency, Entry, Frame
+from .recording import described
 from .scope import current_frame, leave, push, standing
 
 __all__ = ["break_glass"]
@@ -79,7 +80,7 @@ class break_glass:
         try:
             recorder.opened(frame)
         except Exception as error:
-            problem = str(error) or type(error).__name__
+            problem = described(error)
         if problem is not None:
             raise PurposeError(f"{self!r} opens nothing: the ledger cannot record it: {problem}")
         _logger.warning("break glass: %s, by %s, at %s: everything may be read, and is recorded", *self._told(frame))

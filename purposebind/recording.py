@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .enforcement import Binding, Denial
     from .frames import Frame
 
-__all__ = ["private_subject", "record_denial", "record_read"]
+__all__ = ["described", "private_subject", "record_denial", "record_read"]
 
 _logger = logging.getLogger("purposebind")
 _DIGEST_KEY: Final = secrets.token_bytes()
@@ -41,7 +41,7 @@ def record_read(recorder: config.Recorder, binding: Binding, subject: Any, frame
         _warned.clear()  # it works: what comes next is news
         return
     except Exception as error:
-        problem = _described(error)
+        problem = described(error)
     _missed(recorder, binding.field, frame, problem)
 
 
@@ -55,7 +55,7 @@ def record_denial(recorder: config.Recorder, denial: Denial, subject: Any, frame
         recorder.denied(denial, _identity(subject), frame)
         return
     except Exception as error:
-        problem = _described(error)
+        problem = described(error)
     if denial.enforced:
         _logger.error("the ledger could not record that %s was refused: %s", denial.field, problem)
     else:
@@ -79,7 +79,8 @@ def _identity(subject: Any) -> Any:
     return getattr(subject, "_purposebind_value", subject)
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """Return why something cannot be recorded, in words that hold no value."""
     # What others say may quote what they were given, and that is a person (R7).
     return str(error) if isinstance(error, (PurposeError, OSError)) and str(error) else type(error).__name__
 

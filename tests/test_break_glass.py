@@ -499,3 +499,19 @@ def test_an_attempt_that_fails_leaves_the_scope_around_as_it_was(ledger: Recorde
         with pytest.raises(PurposeViolation):
             account.health
     assert under(ledger.rows()) == {("Account.phone", KEY.person(1)): [None, None]}
+
+
+def test_why_it_opens_nothing_is_told_without_what_others_say() -> None:
+    """An exception of somebody else's may quote what it was given, and the message is logged (R7)."""
+
+    class Broken:
+        def recorder(self) -> Any:
+            return self
+
+        def opened(self, frame: Any) -> None:
+            raise RuntimeError("+15550100")
+
+    with configure(ledger=Broken()), pytest.raises(PurposeError, match="RuntimeError") as refused:  # type: ignore[arg-type]
+        with break_glass("INC-1: restore login", by="Grace Hopper"):
+            pass
+    assert "+15550100" not in str(refused.value)

@@ -511,7 +511,10 @@ def test_why_it_opens_nothing_is_told_without_what_others_say() -> None:
         def opened(self, frame: Any) -> None:
             raise RuntimeError("+15550100")
 
-    with configure(ledger=Broken()), pytest.raises(PurposeError, match="RuntimeError") as refused:  # type: ignore[arg-type]
-        with break_glass("INC-1: restore login", by="Grace Hopper"):
-            pass
+    with (
+        configure(ledger=Broken()),  # type: ignore[arg-type]
+        pytest.raises(PurposeError, match="RuntimeError") as refused,
+        break_glass("INC-1: restore login", by="Grace Hopper"),
+    ):
+        pass
     assert "+15550100" not in str(refused.value)

@@ -25,11 +25,11 @@ from typing import Any, Final, NamedTuple
 from .checking import Checking, Digest
 from .errors import LedgerError
 from .extent import read_at
-from .folder import Folder
+from .folder import Folder, sync_folder
 from .key import Key
 from .links import FIRST, parse_line, write_line
 
-__all__ = ["Anchor", "Chain", "Gap", "Problem", "Verdict", "sync_folder", "verify"]
+__all__ = ["Anchor", "Chain", "Gap", "Problem", "Verdict", "verify"]
 
 _STEP: Final = 1 << 16
 _BLOCK: Final = 1 << 20
@@ -266,19 +266,6 @@ def verify(folder: Folder, anchor: Anchor | None = None, key: Key | None = None)
         open=found.open,
         gaps=[_gap(entry, signed) for entry, signed in found.gaps],
     )
-
-
-def sync_folder(path: str | os.PathLike[str]) -> None:
-    """Have the names in a folder reach the disk.
-
-    Raises:
-        OSError: They cannot.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> str:

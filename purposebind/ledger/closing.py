@@ -21,10 +21,10 @@ from itertools import compress, count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from .chain import Chain, sync_folder
+from .chain import Chain
 from .errors import LedgerError
 from .extent import parse_header, read_at, written_end
-from .folder import Folder, try_lock
+from .folder import Folder, sync_folder, try_lock
 from .links import IDENTIFIER
 from .records import HEADER_BYTES, RECORD_BYTES, Kind, record_check
 

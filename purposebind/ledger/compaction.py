@@ -14,7 +14,6 @@ What this module keeps:
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import logging
 import os
 import secrets
@@ -26,20 +25,19 @@ from pathlib import Path
 from typing import Final
 
 from .batch import BATCH_RECORDS, Batch
-from .chain import Chain, sync_folder
+from .chain import Chain
 from .checking import Digest, digest_of
 from .closing import close_abandoned
 from .contents import SegmentFile, require_ledger, segment_files, segment_rows, take_contents
 from .engine import Engine, EngineError, start_engine
 from .errors import LedgerError
-from .folder import Folder
+from .folder import Folder, sync_folder
 
 __all__ = ["Compacted", "compact"]
 
 _logger = logging.getLogger("purposebind")
 
 _MEMORY: Final = "256MB"
-_STEP: Final = 1 << 20
 _MINE: Final = "compacting-"
 """How what this module makes in the ledger's ``tmp`` is called."""
 
@@ -222,10 +220,7 @@ def _seal(path: Path) -> dict[str, str | int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
-        hasher, size = hashlib.sha256(), 0
-        while piece := os.read(descriptor, _STEP):
-            hasher.update(piece)
-            size += len(piece)
     finally:
         os.close(descriptor)
-    return {"sha256": hasher.hexdigest(), "bytes": size}
+    digest = digest_of(path)
+    return {"sha256": digest.sha256, "bytes": digest.size}

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from .errors import LedgerError
 
-__all__ = ["Folder", "try_lock"]
+__all__ = ["Folder", "sync_folder", "try_lock"]
 
 
 class Folder:
@@ -115,3 +115,16 @@ def _forked() -> None:
 
 
 os.register_at_fork(after_in_child=_forked)
+
+
+def sync_folder(path: str | os.PathLike[str]) -> None:
+    """Have the names in a folder reach the disk.
+
+    Raises:
+        OSError: They cannot.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

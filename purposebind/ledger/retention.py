@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .chain import Chain, sync_folder
+from .chain import Chain
 from .errors import LedgerError
-from .folder import Folder
+from .folder import Folder, sync_folder
 from .key import Key
 from .links import signed_part
 

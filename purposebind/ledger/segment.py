@@ -22,11 +22,10 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from .errors import LedgerError
-from .folder import Folder, try_lock
+from .folder import Folder, sync_folder, try_lock
 from .records import FORMAT, HEADER_BYTES, RECORD_BYTES, Kind, name_records
 
 __all__ = ["NAMES", "Full", "Segment"]
@@ -106,7 +105,7 @@ class Segment:
             if os.getpid() != self.pid:  # forked by a signal handler: the file is the parent's
                 raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
             os.rename(fresh, self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except BaseException:
             os.close(descriptor)
             if os.getpid() == self.pid:
@@ -208,11 +207,3 @@ def _allocate(descriptor: int, size: int) -> None:
         written = os.pwrite(descriptor, zeros[: size - start], start)
         if written < min(len(zeros), size - start):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

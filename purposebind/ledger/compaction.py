@@ -28,7 +28,7 @@ from .batch import BATCH_RECORDS, Batch
 from .chain import Chain
 from .checking import Digest, digest_of
 from .closing import close_abandoned
-from .contents import SegmentFile, require_ledger, segment_files, segment_rows, take_contents
+from .contents import SegmentFile, segment_files, segment_rows, take_contents
 from .engine import Engine, EngineError, start_engine
 from .errors import LedgerError
 from .folder import Folder, sync_folder
@@ -73,7 +73,7 @@ def compact(
     Raises:
         LedgerError: The ledger cannot be read or written. What was compacted until then stays compacted.
     """
-    require_ledger(folder)
+    folder.require()
     try:
         with _alone(folder):
             return _Compaction(folder, keep_segments, watch).run()

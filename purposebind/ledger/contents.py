@@ -21,7 +21,7 @@ from .reading import read_segment
 from .records import HEADER_BYTES, RECORD_BYTES
 from .tables import SegmentRows, rows_of
 
-__all__ = ["Contents", "SegmentFile", "require_ledger", "segment_files", "segment_rows", "take_contents"]
+__all__ = ["Contents", "SegmentFile", "segment_files", "segment_rows", "take_contents"]
 
 
 @dataclass(frozen=True)
@@ -68,22 +68,6 @@ class SegmentFile:
             FileNotFoundError: It is not there any more.
         """
         return max(0, os.stat(self.path).st_size - HEADER_BYTES) // RECORD_BYTES
-
-
-def require_ledger(folder: Folder) -> None:
-    """Check that there is a ledger at a place; an empty folder is one that nothing was written to yet.
-
-    Raises:
-        LedgerError: There is none.
-    """
-    try:
-        there = set(os.listdir(folder.path))
-    except FileNotFoundError:
-        raise LedgerError(f"There is no ledger at {folder.path}") from None
-    except OSError as error:
-        raise LedgerError(f"The ledger cannot be read: {error.strerror}: {folder.path}") from None
-    if there and not there.intersection((folder.open.name, folder.closed.name, folder.chain.name)):
-        raise LedgerError(f"There is no ledger at {folder.path}: the folder holds something else")
 
 
 def take_contents(folder: Folder) -> Contents:

@@ -65,6 +65,22 @@ class Folder:
         except OSError as error:
             raise LedgerError(f"The ledger's folder cannot be made: {error.strerror}: {error.filename}") from None
 
+    def require(self) -> None:
+        """Check that there is a ledger here; an empty folder is one that nothing was written to yet.
+
+        Raises:
+            LedgerError: There is none.
+        """
+        try:
+            there = set(os.listdir(self.path))
+        except FileNotFoundError:
+            raise LedgerError(f"There is no ledger at {self.path}") from None
+        except OSError as error:
+            raise LedgerError(f"The ledger cannot be read: {error.strerror}: {self.path}") from None
+        # Any other folder would be found to be in order.
+        if there and not there.intersection((self.open.name, self.closed.name, self.chain.name)):
+            raise LedgerError(f"There is no ledger at {self.path}: the folder holds something else")
+
     @contextmanager
     def locked(self) -> Generator[None, None, None]:
         """Hold the chain's lock; waits for whoever has it. A thread that has it already goes on.

@@ -300,14 +300,7 @@ class Ledger:
 
     def _existing(self) -> list[Folder]:
         for folder in self._folders:
-            try:
-                there = set(os.listdir(folder.path))
-            except OSError as error:
-                told = "" if isinstance(error, FileNotFoundError) else f": {error.strerror}"
-                raise LedgerError(f"There is no ledger at {folder.path}{told}") from None
-            # Any other folder would be found to be in order.
-            if there and not there.intersection((folder.open.name, folder.closed.name, folder.chain.name)):
-                raise LedgerError(f"There is no ledger at {folder.path}: the folder holds something else")
+            folder.require()
         return self._folders
 
     def _key(self, *, create: bool = False) -> Key:

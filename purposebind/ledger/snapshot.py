@@ -25,7 +25,6 @@ from .chain import Anchor, Chain
 from .contents import (
     Contents,
     SegmentFile,
-    require_ledger,
     segment_files,
     segment_rows,
     take_contents,
@@ -82,7 +81,7 @@ class Snapshot:
 
     def __init__(self, folders: Sequence[Folder]) -> None:
         for folder in folders:
-            require_ledger(folder)
+            folder.require()
         self._root = Path(tempfile.mkdtemp(prefix="purposebind-"))
         self._remove = weakref.finalize(self, _remove, self._root, os.getpid())
         self.engine = start_engine(self._root / "spill", _MEMORY)

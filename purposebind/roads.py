@@ -70,29 +70,31 @@ def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Bi
     )
 
 
-def _scalar(schema: Any, resolve: Resolve, depth: int = 32) -> bool:
-    if _has_serializer(schema):
-        return False
-    if schema["type"] in _SCALARS:
-        return True
-    inner = list(layers(schema, resolve)) if schema["type"] in TRANSPARENT and depth else []
-    return bool(inner) and all(_scalar(layer, resolve, depth - 1) for layer in inner)
+def _scalar(schema: Any, resolve: Resolve) -> bool:
+    return _made_of(schema, resolve, _SCALARS)
 
 
-def _container(schema: Any, resolve: Resolve, depth: int = 32) -> bool:
+def _container(schema: Any, resolve: Resolve) -> bool:
     """Return whether `schema` holds scalars, or containers of them, and nothing that writes itself out in its own way.
 
     Bytes are left to the exact road, where what is wrong with them raises the error that pydantic's users know.
     """
-    if _has_serializer(schema) or schema["type"] == "bytes" or depth == 0:
+    return _made_of(schema, resolve, _SCALARS - {"bytes"}, _CONTAINERS)
+
+
+def _made_of(
+    schema: Any, resolve: Resolve, leaves: frozenset[str], containers: frozenset[str] = frozenset(), depth: int = 32
+) -> bool:
+    """Return whether all that a value may be is in `leaves`, inside of `containers`, and nothing has a serializer."""
+    if _has_serializer(schema):
         return False
-    if schema["type"] in _SCALARS:
+    if schema["type"] in leaves:
         return True
-    if schema["type"] in _CONTAINERS:
+    if schema["type"] in containers:
         inner = [part for key in _PARTS if key in schema for part in _several(schema[key])]
     else:
         inner = list(layers(schema, resolve)) if schema["type"] in TRANSPARENT else []
-    return bool(inner) and all(_container(part, resolve, depth - 1) for part in inner)
+    return bool(inner) and depth > 0 and all(_made_of(part, resolve, leaves, containers, depth - 1) for part in inner)
 
 
 def _several(schemas: Any) -> list[Any]:

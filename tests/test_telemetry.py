@@ -236,6 +236,23 @@ def test_together_with_the_ledger(tmp_path: Path) -> None:
     sdk.shutdown()
 
 
+def test_a_scope_that_outlives_an_emergency_is_no_emergency(tmp_path: Path) -> None:
+    """The alert would go on ringing for work that is ordinary, and the ledger would say otherwise."""
+    reader = InMemoryMetricReader()
+    sdk = Sdk(reader)
+    with Ledger(tmp_path / "ledger") as ledger, listening(sdk.sink, ledger=ledger):
+        emergency, scope = break_glass("INC-1: look", by="Ada"), purpose_scope(TWO_FACTOR)
+        emergency.__enter__()
+        scope.__enter__()
+        emergency.__exit__(None, None, None)
+        assert Account(id=PERSON, phone=SECRET).phone == SECRET
+        scope.__exit__(None, None, None)
+    assert counted(reader) == {("Account.phone", "security.two_factor", "allowed"): 1}
+    with Ledger(tmp_path / "ledger") as ledger:
+        assert [(cell.decision, cell.reads) for cell in ledger.matrix()] == [("allowed", 1)]
+    sdk.shutdown()
+
+
 # --- What is bounded -------------------------------------------------------------------------------------------------
 
 

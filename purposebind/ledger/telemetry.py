@@ -92,7 +92,7 @@ class OpenTelemetrySink:
     def read(self, read: Read, /) -> None:
         """Count a read that was let through: for ``on_read=``."""
         try:
-            decision = "allowed" if read.frame.emergency is None else "break_glass"
+            decision = "break_glass" if read.frame.in_emergency else "allowed"
             self._reads.add(1, self._attributes(read.field, read.active, decision))
         except Exception as error:
             self._note("a read was not counted", error)

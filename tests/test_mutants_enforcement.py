@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from purposes import ADVERTISING, SECRET, TWO_FACTOR
 
-from purposebind import AllowedFor, NoActivePurpose, PurposeViolation, Sealed, configure, purpose_scope, recording
+from purposebind import (
+    AllowedFor,
+    NoActivePurpose,
+    PurposeError,
+    PurposeViolation,
+    Sealed,
+    configure,
+    purpose_scope,
+    recording,
+)
+from purposebind.break_glass import break_glass
 from purposebind.enforcement import Binding, admit
 from purposebind.errors import Reason
+from purposebind.frames import Frame
 from purposebind.recording import private_subject
 from purposebind.scope import current_frame, noting
 
@@ -155,3 +168,86 @@ def test_a_closed_scope_inside_noted_reads_is_named() -> None:
     with pytest.raises(PurposeViolation, match=rf"the scope of {TWO_FACTOR.name}, entered at ") as caught:
         context.run(box().open)
     assert caught.value.reason is Reason.SCOPE_CLOSED
+
+
+class Recording:
+    """A ledger that counts, and does `meanwhile` where another thread could: after a read, before its shortcut."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.reads: list[str] = []
+        self.meanwhile = meanwhile
+
+    def recorder(self) -> Any:
+        return self
+
+    def read(self, binding: Binding, subject: Any, frame: Frame) -> None:
+        self.reads.append(binding.field)
+
+    def shortcut(self, frame: Frame) -> Callable[[Any], bool]:
+        self.meanwhile()
+        return self.short
+
+    def short(self, box: Any) -> bool:
+        self.reads.append("by the shortcut")
+        return True
+
+    def opened(self, frame: Frame) -> None: ...
+
+    def denied(self, denial: Any, subject: Any, frame: Frame) -> None:
+        self.reads.append(f"denied {denial.field}")
+
+
+def test_a_recorded_read_leaves_its_shortcut_with_the_scope() -> None:
+    """Each read would be decided and recorded by the long road, at several times the cost."""
+    ledger = Recording()
+    with configure(ledger=ledger), purpose_scope(TWO_FACTOR):
+        assert box().open() == SECRET
+        assert current_frame().record == ledger.short
+        assert box().open() == SECRET
+    assert ledger.reads == ["Sealed", "by the shortcut"]
+
+
+def test_a_scope_that_was_left_meanwhile_has_no_shortcut() -> None:
+    """What was made in a block could be read after it, with no purpose at all (R5)."""
+    scope = purpose_scope(TWO_FACTOR)
+    with configure(ledger=Recording(lambda: current_frame().die())), suppress(PurposeError), scope:
+        frame = current_frame()
+        box().open()
+    assert not frame.alive
+    assert frame.record is None
+
+
+def test_what_was_configured_meanwhile_is_not_passed_over() -> None:
+    """A hook that was set in another thread would never hear of reads in this scope, nor would another ledger."""
+    told: list[Any] = []
+    ledger = Recording(lambda: configure(on_read=told.append))
+    with configure(ledger=ledger), purpose_scope(TWO_FACTOR):
+        box().open()
+        assert current_frame().record is None
+        ledger.meanwhile = lambda: None
+        box().open()
+        assert current_frame().record is None, "with a hook there is no shortcut past it"
+    assert [read.field for read in told] == ["Sealed"]
+    assert ledger.reads == ["Sealed", "Sealed"]
+
+
+def test_where_reads_are_noted_there_is_no_shortcut_past_the_notes() -> None:
+    """A cached property would be boxed without the policies of what it was made of (R8)."""
+    ledger = Recording()
+    with configure(ledger=ledger), purpose_scope(TWO_FACTOR), noting() as policies:
+        box().open()
+        assert current_frame().record is None
+    assert policies == {AllowedFor(TWO_FACTOR).policy}
+
+
+def test_break_glass_lets_through_what_is_recorded_and_nothing_else() -> None:
+    """Either the service could not be saved, or nobody could say what was read while it was."""
+    ledger = Recording()
+    with configure(ledger=ledger), break_glass("INC-1: restore login", by="Grace Hopper"):
+        assert box().open() == SECRET
+        with configure(ledger=None), pytest.raises(NoActivePurpose):
+            box().open()
+    assert ledger.reads == ["Sealed"]
+    with configure(ledger=ledger), purpose_scope(ADVERTISING), pytest.raises(PurposeViolation):
+        box().open()
+    assert ledger.reads == ["Sealed", "denied Sealed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -24,7 +25,9 @@ from purposebind import (
 )
 from purposebind.config import Mode
 from purposebind.enforcement import Binding
-from purposebind.sealed import seal
+from purposebind.scope import current_frame
+from purposebind.sealed import same_person, seal
+from purposebind.subjects import BoxedSubject, Subject
 
 
 class Model(BaseModel):
@@ -185,3 +188,39 @@ def test_what_is_derived_from_two_people_is_nobodys(one: Any, other: Any, same: 
     with purpose_scope(TWO_FACTOR):
         joined = Sealed.join("{}{}".format, *boxes)
     assert joined._purposebind_subject == (boxes[0]._purposebind_subject if same else None)
+
+
+class Person:
+    """A subject that a copy of would be another one."""
+
+
+def test_a_deep_copy_is_the_same_persons() -> None:
+    """Whoever is read by way of a copy would be nobody, or somebody who is not there."""
+    person = Person()
+    binding = Binding("Account.phone", AllowedFor(TWO_FACTOR).policy)
+    assert copy.deepcopy(seal(SECRET, binding, person))._purposebind_subject is person
+    number = seal(7, binding)
+    phone = seal(SECRET, binding, number)
+    memo: dict[int, Any] = {}
+    copied = copy.deepcopy(phone, memo)
+    assert copied._purposebind_subject == BoxedSubject(copy.deepcopy(number, memo))
+    assert copied._purposebind_subject != phone._purposebind_subject
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_the_scope_has_recorded_is_not_asked_for_again(recorded: bool) -> None:
+    """A read would be counted twice, or let through without being recorded at all."""
+    box = Sealed.of(SECRET, AllowedFor(ADVERTISING))
+    with purpose_scope(TWO_FACTOR):
+        current_frame().record = lambda asked: recorded
+        if recorded:
+            assert box.open() == SECRET
+        else:
+            with pytest.raises(PurposeViolation):
+                box.open()
+
+
+def test_what_several_people_share_is_no_persons() -> None:
+    """A third family member's record would make the shared address somebody's again: the wrong one's."""
+    assert not same_person(Subject.SHARED, Subject.SHARED)
+    assert same_person("person-1000", "person-1000")

@@ -18,3 +18,12 @@ def test_a_decision_cannot_be_changed(active: frozenset[Purpose]) -> None:
     decision = decide(Policy([CARE]), active)
     with pytest.raises(dataclasses.FrozenInstanceError):
         decision.allowed = not decision.allowed  # type: ignore[misc]
+
+
+def test_what_either_source_refuses_the_derived_value_refuses() -> None:
+    """A value made of two fields could be read for what one of them is never to be read for (R8)."""
+    training, billing = CARE.child("training", "Teach with cases"), CARE.child("billing", "Charge for treatment")
+    joined = Policy([CARE], [training]).join(Policy([CARE], [billing]))
+    assert joined.never == {training, billing}
+    assert not decide(joined, frozenset({training})).allowed
+    assert not decide(joined, frozenset({billing})).allowed

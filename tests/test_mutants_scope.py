@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from purposebind import AllowedFor, NoActivePurpose, Purpose, Sealed, active_purposes, configure, purpose_scope
-from purposebind.frames import DEAD, Entry, Frame
+from purposebind.frames import DEAD, Emergency, Entry, Frame
 from purposebind.scope import OUTSIDE, current_frame, leave, noting, push
 
 REPAIRS = Purpose("mut_repairs", "Mend what was sent in")
@@ -82,3 +82,25 @@ def test_noting_opens_no_closed_scope() -> None:
 
     with pytest.raises(NoActivePurpose):
         context.run(read)
+
+
+@pytest.mark.parametrize("own", [None, Emergency("INC-2: find out why", "Ada Lovelace")])
+def test_an_emergency_is_handed_on_to_the_scopes_inside_it_and_replaces_none(own: Emergency | None) -> None:
+    """A decorated function that is called to save the service would be refused, or recorded under another's reason."""
+    around = Emergency("INC-1: restore login", "Grace Hopper")
+
+    def run() -> Emergency | None:
+        outer = Frame(OUTSIDE, OUTSIDE.entry, None, OUTSIDE.code, OUTSIDE.offset)
+        outer.watch(notes=None, emergency=around)
+        push(outer)
+        inner = Frame(outer, OUTSIDE.entry, None, OUTSIDE.code, OUTSIDE.offset)
+        if own is not None:
+            inner.watch(notes=None, emergency=own)
+        push(inner)
+        try:
+            return current_frame().emergency
+        finally:
+            leave(inner)
+            leave(outer)
+
+    assert contextvars.copy_context().run(run) is (own or around)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from ledger_model import FIELDS, KEY, PEOPLE, START, Event, Model, damage_at_random
-from segments import ACTIVITY, CREATED, closed, mark, name, names, opened, read, segment
+from segments import ACTIVITY, CREATED, DENIAL, closed, denial, mark, name, names, opened, read, segment
 
 from purposebind import Purpose
 from purposebind.ledger import counting
@@ -374,6 +374,19 @@ def test_the_last_activities_come_first_and_what_is_asked_chooses_them(model: Mo
     some = asked.activities(field="Account.email", decision=("observed", "allowed"))
     assert all(one.reads for one in some)
     assert {one.activity for one in asked.activities(field="Account.email", decision="observed")} == read - {0}
+
+
+def test_an_answer_has_the_same_order_each_time(tmp_path: Path) -> None:
+    """Who asks twice would be shown a change where there is none: here all but one word of the denials is the same."""
+    denials = {n: {**DENIAL, "enforced": n % 2 == 0, "reason": f"reason {n // 2}"} for n in range(2, 12)}
+    told = [record for n, one in denials.items() for record in name(n, one)]
+    folder = Folder(tmp_path / "ledger")
+    told += [*name(1, ACTIVITY), opened(CREATED), *(denial(CREATED, 1, n) for n in denials)]
+    segment(told, folder.open / "a.seg")
+    wanted = [(f"reason {n // 2}", n % 2 == 0) for n in range(2, 12)]
+    with Questions([folder]) as asked:
+        for _ in range(20):
+            assert [(one.reason, one.enforced) for one in asked.denials()] == wanted
 
 
 def test_people_in_several_folders_are_counted_once(tmp_path: Path) -> None:

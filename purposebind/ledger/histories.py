@@ -60,7 +60,7 @@ def uses(asking: Asking, chosen: Chosen, person: bytes, key: str) -> list[Use]:
         for what, activity, times, first, last in rows
         for name, first, last in [(names[what], _told(first), _told(last))]
     ]
-    return sorted(found, key=lambda use: (use.first, use.last, use.activity, use.field, use.decision, use.site or ""))
+    return sorted(found, key=_by_time)
 
 
 def handovers(asking: Asking, chosen: Chosen) -> list[HandoverUse]:
@@ -240,3 +240,8 @@ def _told(moment: datetime) -> datetime:
     told = aware(moment)
     assert told is not None
     return told
+
+
+def _by_time(use: Use) -> tuple[Any, ...]:
+    """By all that tells uses apart: the engine returns them in any order, and an answer has the same one each time."""
+    return (use.first, use.last, use.activity, use.field, use.decision, use.site or "", use.purposes, use.times)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from typing_extensions import Unpack
 
@@ -115,7 +115,7 @@ class Questions:
             DenialUse(*group, one.people, one.reads, one.unknown, one.first, one.last)
             for (group, _), one in found.items()
         ]
-        return sorted(rows, key=lambda row: (-row.times, row.site or "", row.field, row.purposes, row.reason))
+        return sorted(rows, key=_most_times_first)
 
     def timeline(self, bucket: str = "day", **filters: Unpack[Filters]) -> list[Bucket]:
         """Return what was decided in each ``"hour"``, ``"day"``, ``"week"`` or ``"month"`` of UTC, by time."""
@@ -235,3 +235,8 @@ class Questions:
                         break
                     # Retention has removed a batch meanwhile.
             raise LedgerError(f"The ledger cannot be asked: {problem}")
+
+
+def _most_times_first(row: DenialUse) -> tuple[Any, ...]:
+    """By all that tells rows apart: the engine returns them in any order, and an answer has the same one each time."""
+    return (-row.times, row.site or "", row.field, row.purposes, row.reason, not row.enforced)

@@ -196,6 +196,12 @@ def _how_lost(frame: Frame, reader: FrameType | None) -> tuple[Reason, str]:
             f"the {block}, entered at {frame.site}, is over: this code outlived its block "
             "(a task, thread, callback or generator made inside it)"
         )
+    if frame.entry.active.origin:
+        names = ", ".join(sorted(purpose.name for purpose in frame.entry.active.purposes))
+        return Reason.NO_SCOPE, (
+            f"this work was received with {frame.entry.active.origin} under {names}, which narrows what it may read "
+            "and allows nothing: it has to state a purpose of its own"
+        )
     if reader is not None and reader.f_code.co_flags & _SUSPENDS:
         return Reason.GENERATOR, (
             f"{reader.f_code.co_name}() is a generator: it runs in the scope of whoever drives it, not in the one "

@@ -22,7 +22,7 @@ from .purpose import Purpose, require_purposes
 from .scope import (
     OUTSIDE,
     Step,
-    active_set,
+    both,
     current_frame,
     enter,
     handovers_of,
@@ -41,7 +41,9 @@ _CO_ITERABLE_COROUTINE = 0x100
 _CO_ASYNC_GENERATOR = 0x200
 _SUSPENDS = _CO_GENERATOR | _CO_ASYNC_GENERATOR
 _CONTEXTLIB = contextlib.ExitStack.enter_context.__code__.co_filename
-_BETWEEN = frozenset((_CONTEXTLIB, __file__, os.path.join(os.path.dirname(__file__), "break_glass.py")))
+_BETWEEN = frozenset(
+    (_CONTEXTLIB, __file__, *(os.path.join(os.path.dirname(__file__), f"{n}.py") for n in ("break_glass", "receiving")))
+)
 """Files whose frames may stand between a scope and the ``with`` statement that enters it."""
 
 
@@ -193,8 +195,8 @@ def carry(function: _F) -> _F:
 
     def step(code: CodeType) -> Step:
         here = current_frame()
-        both = active_set(standing(here).purposes | origin.entry.active.purposes)
-        frame = Frame(here, Entry(origin.entry.purposes, both, handovers), origin, origin.code, origin.offset)
+        active = both(standing(here), origin.entry.active)
+        frame = Frame(here, Entry(origin.entry.purposes, active, handovers), origin, origin.code, origin.offset)
         if origin.watched:
             frame.watch(notes=origin.notes, emergency=origin.emergency)
         return _CarriedStep(frame)

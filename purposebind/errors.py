@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .purpose import Purpose
     from .sites import Site
 
-__all__ = ["NoActivePurpose", "NotRecorded", "PolicyError", "PurposeError", "PurposeViolation", "Reason"]
+__all__ = [
+    "UNRECOGNIZED",
+    "NoActivePurpose",
+    "NotRecorded",
+    "PolicyError",
+    "PurposeError",
+    "PurposeViolation",
+    "Reason",
+]
+
+UNRECOGNIZED: Final = "unrecognized"
+"""The name of the purpose that stands for those which a process received and does not know."""
 
 
 _FACTS = ("field", "reason", "allowed", "never", "active", "sites", "culprits", "site", "detail")
@@ -123,6 +134,12 @@ class PurposeViolation(PurposeError):
         if not self.allowed:
             return ["Ways out:", owner]
         wanted = self.allowed[0].name
+        unknown = [p for p in self.culprits if p.name == UNRECOGNIZED]
+        if unknown:
+            return [
+                "Ways out:",
+                "  - declare, in this process too, the purposes that the work was sent under; the log names them.",
+            ]
         others = [p for p in self.culprits if not any(p.includes(allowed) for allowed in self.allowed)]
         lines = ["Ways out:"]
         if self.reason is Reason.NOT_ALLOWED and len(others) < len(self.culprits):

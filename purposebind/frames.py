@@ -41,16 +41,20 @@ class ActiveSet:
     """A set of active purposes, interned.
 
     Attributes:
-        purposes: The purposes.
+        purposes: The purposes. Whatever is entered stands on them (R4).
+        stated: The same, for reading; none where they were received with the work, and it states none of its own.
+        origin: Where they were received with, in words; empty where they were stated.
         granted: The policies that `decide` allowed under them, while nobody records reads.
         decided: The same, whether or not somebody does: a recorded read passes `admit`, and is not decided again.
         entries: What entering further purposes leads to (R4).
     """
 
-    __slots__ = ("decided", "entries", "granted", "purposes")
+    __slots__ = ("decided", "entries", "granted", "origin", "purposes", "stated")
 
-    def __init__(self, purposes: frozenset[Purpose]) -> None:
+    def __init__(self, purposes: frozenset[Purpose], origin: str = "") -> None:
         self.purposes = purposes
+        self.stated = frozenset[Purpose]() if origin else purposes
+        self.origin = origin
         self.granted: set[Any] = set()
         self.decided: set[Any] = set()
         self.entries: dict[Purpose | tuple[Purpose, ...], Entry] = {}
@@ -149,7 +153,7 @@ class Frame:
     @property
     def active(self) -> frozenset[Purpose]:
         """The active purposes; none once the block was left."""
-        return self.entry.active.purposes if self.granted is not DEAD else frozenset()
+        return self.entry.active.stated if self.granted is not DEAD else frozenset()
 
     @property
     def in_emergency(self) -> bool:

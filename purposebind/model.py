@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticSerializationError
@@ -27,10 +27,13 @@ from .roads import replaced_schema
 from .schema import bind, declares_tags
 from .sealed import Marker, open_box
 from .tags import WRAP
+from .views import view_of
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
     from typing_extensions import Unpack
+
+    from .purpose import Purpose
 
 __all__ = ["PurposeModel"]
 
@@ -164,6 +167,31 @@ class PurposeModel(Collecting):
             own_validator(cls)
         elif declares_tags(cls):
             raise PolicyError(replaced_schema(cls))
+
+    @classmethod
+    def visible_to(cls, *purposes: Purpose) -> type[PurposeModel]:
+        """Return a model with just the fields that `purposes` may see: a response model, for one.
+
+        Untagged fields are in it, and those whose tag allows each of the purposes; nested models are viewed likewise.
+        The fields keep their tags, so reading them needs a scope as before. It validates from an instance of this
+        model, which reads what it shows (``from_attributes``).
+
+        Raises:
+            PolicyError: No purpose is given, or the model has a ``model_serializer``.
+
+        Example:
+            >>> from typing import Annotated
+            >>> from purposebind import AllowedFor, Purpose, PurposeModel
+            >>> door, mail = Purpose("door", "Bring it to the door"), Purpose("mail", "Write letters")
+            >>> class Resident(PurposeModel):
+            ...     name: str
+            ...     phone: Annotated[str, AllowedFor(door)]
+            >>> list(Resident.visible_to(mail).model_fields)
+            ['name']
+        """
+        if not cls.__pydantic_complete__:
+            cls.model_rebuild(_parent_namespace_depth=3)  # names are those of whoever calls this
+        return cast("type[PurposeModel]", view_of(cls, purposes, PurposeModel))
 
     # Moving: not a read (R1).
 

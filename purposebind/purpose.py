@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NoReturn
 
 from typing_extensions import Self
 
-from .errors import PolicyError
+from .errors import UNRECOGNIZED, PolicyError
 from .sites import Site, caller
 
 __all__ = ["Handover", "Purpose", "require_purposes"]
@@ -188,6 +188,11 @@ class Purpose:
         if not isinstance(reason, str) or not reason.strip():
             raise PolicyError(
                 f"A handover from {self.name} to {other.name} needs a reason: it is what a reviewer will read."
+            )
+        if self.name == UNRECOGNIZED:
+            raise PolicyError(
+                f"{UNRECOGNIZED!r} stands for purposes that this process does not know: nothing can be handed over by "
+                "them. Declare the purpose that is meant, in this process too."
             )
         handover = Handover(self, other, reason, caller(1))
         known = Purpose._handovers.setdefault((self, other), handover)

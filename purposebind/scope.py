@@ -30,6 +30,7 @@ __all__ = [
     "Step",
     "active_purposes",
     "active_set",
+    "both",
     "current_frame",
     "enter",
     "entered",
@@ -95,6 +96,14 @@ def enter(active: ActiveSet, entered: Purpose | tuple[Purpose, ...]) -> Entry:
 def active_set(purposes: frozenset[Purpose]) -> ActiveSet:
     """Return the one `ActiveSet` of `purposes`."""
     return _active_sets.get(purposes) or _active_sets.setdefault(purposes, ActiveSet(purposes))
+
+
+def both(one: ActiveSet, other: ActiveSet) -> ActiveSet:
+    """Return the set of what runs under both (R5). What states nothing on either side states nothing together."""
+    purposes = one.purposes | other.purposes
+    if one.stated or other.stated or not purposes:
+        return active_set(purposes)
+    return ActiveSet(purposes, one.origin or other.origin)
 
 
 def standing(frame: Frame) -> ActiveSet:
@@ -190,7 +199,7 @@ def entered(frame: Frame) -> list[tuple[Purpose, Site]]:
         if isinstance(link.owner, Frame):
             places.update(entered(link.owner))
         places.update((purpose, link.site) for purpose in link.entry.purposes)
-    return [(purpose, site) for purpose, site in places.items() if purpose in frame.entry.active.purposes]
+    return [(purpose, site) for purpose, site in places.items() if purpose in frame.active]
 
 
 def taken_handovers() -> tuple[Handover, ...]:

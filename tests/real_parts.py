@@ -1,9 +1,10 @@
-"""The parts that some tests need and pip does not install: a browser, a database server.
+"""The parts that some tests need and pip does not install: a browser, a database server, a message broker.
 
 A test module that needs one asks for it at its top, so that it is skipped as a whole, in one line, where there is none;
 a single test may ask for it too:
 
     CHROMIUM = need("chromium")  # the path of the program
+    REDIS = need("redis-server")
     INITDB = need("initdb")  # PostgreSQL's; `postgres` and `pg_ctl` are beside it, and `need` finds them too
 
 The line says how to get it. Where PURPOSEBIND_REQUIRE_ALL=1 is set, as .ci/run does, it is a failure instead: what was
@@ -26,7 +27,7 @@ import pytest
 __all__ = ["need"]
 
 _NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
-_PACKAGES = {"chromium": "chromium"}
+_PACKAGES = {"chromium": "chromium", "redis-server": "redis-server"}
 _POSTGRESQL = "/usr/lib/postgresql/*/bin"  # where Debian and Ubuntu keep them, out of PATH
 
 

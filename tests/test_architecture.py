@@ -50,9 +50,14 @@ CORE = [
     "declaration",
     "entry",
     "collecting",
+    "describing",
+    "views",
     "model",
     "root_model",
     "break_glass",
+    "receiving",
+    "moving",
+    "scrubbing",
 ]
 
 # What stands on the public names, and is no part of the core.

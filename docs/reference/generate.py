@@ -33,6 +33,8 @@ FURTHER = [
     "NotRecorded",
     "break_glass",
 ]
+# For integrations, of the core.
+SEAMS = ["received", "names_to_send", "pack", "unpack", "declared_tags", "field_tags", "Scrubber"]
 TESTING = ["unredacted"]
 COMMANDS = ["demo"]
 
@@ -102,6 +104,7 @@ def reference(package: Path = PACKAGE) -> str:
     for title, names in (
         ("The public names", public),
         ("Further names", [name for name in FURTHER if name not in public]),
+        ("For integrations", SEAMS),
         ("Testing", TESTING),
     ):
         pages.append(f"## {title}\n")

@@ -37,8 +37,15 @@ class _Nothing(frozenset[Any]):
     """Grants of a frame that has none; one object for each reason."""
 
 
+class _Forgetful(set[Any]):
+    """Grants of an active set that nobody can tell when to forget what was granted: none is remembered."""
+
+    def add(self, item: Any, /) -> None:
+        pass
+
+
 class ActiveSet:
-    """A set of active purposes, interned.
+    """A set of active purposes, interned where the code alone decides which there are.
 
     Attributes:
         purposes: The purposes. Whatever is entered stands on them (R4).
@@ -51,11 +58,11 @@ class ActiveSet:
 
     __slots__ = ("decided", "entries", "granted", "origin", "purposes", "stated")
 
-    def __init__(self, purposes: frozenset[Purpose], origin: str = "") -> None:
+    def __init__(self, purposes: frozenset[Purpose], origin: str = "", *, passing: bool = False) -> None:
         self.purposes = purposes
         self.stated = frozenset[Purpose]() if origin else purposes
         self.origin = origin
-        self.granted: set[Any] = set()
+        self.granted: set[Any] = _Forgetful() if passing else set()
         self.decided: set[Any] = set()
         self.entries: dict[Purpose | tuple[Purpose, ...], Entry] = {}
 

@@ -89,21 +89,35 @@ def enter(active: ActiveSet, entered: Purpose | tuple[Purpose, ...]) -> Entry:
                 else:  # R4 (b): left
                     handovers.append(handover)
             members = frozenset(staying)
-        entry = active.entries.setdefault(entered, Entry(purposes, active_set(members), tuple(handovers)))
+        entered_set = active_set(members, passing=not _is_interned(active))
+        entry = active.entries.setdefault(entered, Entry(purposes, entered_set, tuple(handovers)))
     return entry
 
 
-def active_set(purposes: frozenset[Purpose]) -> ActiveSet:
-    """Return the one `ActiveSet` of `purposes`."""
-    return _active_sets.get(purposes) or _active_sets.setdefault(purposes, ActiveSet(purposes))
+def active_set(purposes: frozenset[Purpose], *, passing: bool = False) -> ActiveSet:
+    """Return the one `ActiveSet` of `purposes`.
+
+    Args:
+        purposes: The purposes.
+        passing: They were received, in part, and so are not for the code to decide: a set that is not there already
+            is made, and not kept. Whoever writes headers could else fill the memory with sets.
+    """
+    known = _active_sets.get(purposes)
+    if known is None:
+        known = ActiveSet(purposes, passing=True) if passing else _active_sets.setdefault(purposes, ActiveSet(purposes))
+    return known
 
 
 def both(one: ActiveSet, other: ActiveSet) -> ActiveSet:
     """Return the set of what runs under both (R5). What states nothing on either side states nothing together."""
     purposes = one.purposes | other.purposes
     if one.stated or other.stated or not purposes:
-        return active_set(purposes)
+        return active_set(purposes, passing=not (_is_interned(one) and _is_interned(other)))
     return ActiveSet(purposes, one.origin or other.origin)
+
+
+def _is_interned(active: ActiveSet) -> bool:
+    return _active_sets.get(active.purposes) is active
 
 
 def standing(frame: Frame) -> ActiveSet:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, computed_field
 from typing_extensions import TypeAliasType, TypedDict
 
-from purposebind import AllowedFor, Purpose, PurposeModel, PurposeRootModel, Sealed
+from purposebind import AllowedFor, PolicyError, Purpose, PurposeModel, PurposeRootModel, Sealed
 from purposebind.describing import declared_tags, field_tags
 
 FITTING = Purpose("describing_fitting", "Choose the right size")
@@ -116,3 +116,18 @@ def test_the_tags_of_a_models_own_fields_are_told_by_their_names() -> None:
     assert field_tags(Basket) == {}
     assert field_tags(int) == {}
     assert declared_tags(Buyer, Noted).keys() == {"Buyer.size", "Noted.size"}
+
+
+def test_what_is_not_finished_is_not_taken_for_untagged() -> None:
+    """A route would start without a purpose, for its model was defined below it."""
+
+    class Later(PurposeModel):
+        other: "Undefined"  # type: ignore[name-defined]  # noqa: F821, UP037
+
+    @dataclass
+    class LaterRow:
+        other: "Undefined"  # type: ignore[name-defined]  # noqa: F821, UP037
+
+    for kind in (Later, list[LaterRow]):
+        with pytest.raises(PolicyError, match=r"What test_describing\..*Later.* declares is not known"):
+            declared_tags(kind)

@@ -23,6 +23,7 @@ from purposebind import (
     carry,
     configure,
     purpose_scope,
+    scope,
 )
 from purposebind.break_glass import break_glass
 from purposebind.errors import Reason
@@ -273,3 +274,27 @@ def test_it_can_be_awaited() -> None:
     """A server's code is asynchronous."""
     assert asyncio.run(_asynchronously()) == (ADS.name,)
     assert repr(received([ADS.name], origin="a message")) == "received(['receiving_ads'], origin='a message')"
+
+
+def test_headers_cannot_fill_the_memory(customer: Customer) -> None:
+    """Each set of purposes that anybody writes into a header would be kept for good: there are 2 to the 30 of 30."""
+    many = [Purpose(f"receiving_many_{n}", "One of many") for n in range(8)]
+    kept = len(scope._active_sets)
+    for chosen in range(1, 256):
+        sent = [purpose.name for n, purpose in enumerate(many) if chosen >> n & 1]
+        with received(sent, origin="a request"), purpose_scope(SHIPPING), purpose_scope(ADS):
+            assert len(active_purposes()) == len(sent) + 2
+            carry(active_purposes)()
+    assert len(scope._active_sets) == kept
+
+
+def test_what_was_granted_under_received_purposes_is_recorded_once_a_ledger_is_on(
+    customer: Customer, tmp_path: Any
+) -> None:
+    """A long task would go on reading off the record."""
+    ledger = Ledger(tmp_path / "ledger")
+    with received([ORDERS.name, ADS.name], origin="a message"), purpose_scope(ORDERS):
+        assert customer.name
+        with configure(ledger=ledger):
+            assert customer.name
+    assert ledger.affected().reads == 1

@@ -14,10 +14,12 @@ from purposes import ADVERTISING, SECRET, TWO_FACTOR
 from purposebind import (
     AllowedFor,
     NoActivePurpose,
+    Purpose,
     PurposeError,
     PurposeViolation,
     Sealed,
     configure,
+    enforcement,
     purpose_scope,
     recording,
 )
@@ -25,6 +27,7 @@ from purposebind.break_glass import break_glass
 from purposebind.enforcement import Binding, admit
 from purposebind.errors import Reason
 from purposebind.frames import Frame
+from purposebind.policy import decide
 from purposebind.recording import private_subject
 from purposebind.scope import current_frame, noting
 
@@ -213,8 +216,25 @@ def test_a_scope_that_was_left_meanwhile_has_no_shortcut() -> None:
     with configure(ledger=Recording(lambda: current_frame().die())), suppress(PurposeError), scope:
         frame = current_frame()
         box().open()
-    assert not frame.alive
-    assert frame.record is None
+        assert not frame.alive
+        assert frame.record is None
+
+
+def test_what_was_decided_is_not_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each recorded read would cost what the first one costs."""
+    asked: list[Any] = []
+
+    def counted(policy: Any, active: Any) -> Any:
+        asked.append(policy)
+        return decide(policy, active)
+
+    monkeypatch.setattr(enforcement, "decide", counted)
+    reads: list[Any] = []
+    anew = Purpose("mutants_anew", "Decided here for the first time")
+    with configure(on_read=reads.append), purpose_scope(TWO_FACTOR.child("anew", "Of no other test"), anew):
+        opened = Sealed.of(SECRET, AllowedFor(TWO_FACTOR, anew))
+        assert [opened.open() for _ in range(3)] == [SECRET] * 3
+    assert (len(reads), len(asked)) == (3, 1)
 
 
 def test_what_was_configured_meanwhile_is_not_passed_over() -> None:

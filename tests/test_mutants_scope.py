@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextvars
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from purposes import TWO_FACTOR
 
 from purposebind import AllowedFor, NoActivePurpose, Purpose, Sealed, active_purposes, configure, purpose_scope
 from purposebind.frames import DEAD, Emergency, Entry, Frame
+from purposebind.ledger import Ledger
 from purposebind.scope import OUTSIDE, current_frame, leave, noting, push
 
 REPAIRS = Purpose("mut_repairs", "Mend what was sent in")
@@ -104,3 +108,16 @@ def test_an_emergency_is_handed_on_to_the_scopes_inside_it_and_replaces_none(own
             leave(outer)
 
     assert contextvars.copy_context().run(run) is (own or around)
+
+
+def test_a_frame_knows_when_it_was_entered_while_a_ledger_is_on_and_only_then(tmp_path: Path) -> None:
+    """An activity would begin at no time, or entering a scope pay for a clock that nobody looks at."""
+    with purpose_scope(TWO_FACTOR):
+        assert current_frame().started == 0
+    with configure(ledger=Ledger(tmp_path / "ledger")):
+        before = time.monotonic_ns()
+        with purpose_scope(TWO_FACTOR):
+            assert before <= current_frame().started <= time.monotonic_ns()
+    with purpose_scope(TWO_FACTOR):
+        assert current_frame().started == 0
+        assert not current_frame().watched

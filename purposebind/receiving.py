@@ -110,6 +110,13 @@ class received:
         if frame is None:
             raise PurposeError(f"{self!r} is not open: it was closed already, or never entered.")
         self._frame = None
+        forgotten = []
+        node: Frame | None = current_frame()
+        while node is not None and node is not frame:
+            forgotten.append(node)
+            node = node.parent
+        for inner in forgotten if node is frame else ():  # entered by the work, and never left: the next is not in it
+            leave(inner)
         leave(frame)
 
     async def __aenter__(self) -> received:

@@ -298,3 +298,19 @@ def test_what_was_granted_under_received_purposes_is_recorded_once_a_ledger_is_o
         with configure(ledger=ledger):
             assert customer.name
     assert ledger.affected().reads == 1
+
+
+def test_a_scope_that_the_work_forgot_to_leave_ends_with_the_work(customer: Customer) -> None:
+    """The worker's next task would run in it, and read what it never stated."""
+    outer = purpose_scope(ADS)
+    with outer, received([ORDERS.name], origin="a message"):
+        purpose_scope(SHIPPING).__enter__()
+        purpose_scope(PARCELS).__enter__()
+        assert active_purposes() == {ADS, PARCELS}
+    assert active_purposes() == frozenset()
+    assert names_to_send() == ()
+    with received([], origin="a message"):
+        purpose_scope(SHIPPING).__enter__()
+    assert active_purposes() == frozenset()
+    with pytest.raises(NoActivePurpose):
+        _ = customer.address

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import types
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -98,14 +99,21 @@ def _boxes(objects: Iterable[Any]) -> Iterator[Sealed[Any]]:
         if type(value) is Sealed:
             yield value
             value = value._purposebind_value
-        if isinstance(value, BaseModel):
-            inside: Iterable[Any] = list(value.__dict__.values())
-        elif isinstance(value, Mapping):
-            inside = [item for pair in list(value.items()) for item in pair]
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            inside = list(value)
-        elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, type):
-            inside = list(vars(value).values())
-        else:
+        try:
+            todo += [(item, depth + 1) for item in _inside(value)]
+        except Exception:  # somebody's mapping, that fails when it is listed: what else there is, is looked through
             continue
-        todo += [(item, depth + 1) for item in inside]
+
+
+def _inside(value: Any) -> list[Any]:
+    """What a value holds."""
+    if isinstance(value, BaseModel):
+        return list(value.__dict__.values())
+    if isinstance(value, Mapping):
+        return [item for pair in list(value.items()) for item in pair]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    if isinstance(value, (type, types.ModuleType)):
+        return []
+    own = getattr(value, "__dict__", None)
+    return list(own.values()) if isinstance(own, dict) else []

@@ -137,7 +137,7 @@ def _examples(path: Path) -> Document:
         sybil = Sybil([DocTestParser(_FLAGS)], document_types={".py": PythonDocStringDocument})
         return sybil.parse(path)
     document = Sybil([_PythonBlocks(), _ConsoleBlocks(), SkipParser()]).parse(path)
-    module = types.ModuleType(path.stem.replace("-", "_"))
+    module = types.ModuleType("page_" + path.stem.replace("-", "_"))  # a page about a framework is not the framework
     sys.modules[module.__name__] = module
     document.namespace = module.__dict__
     return document

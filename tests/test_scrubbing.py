@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -92,3 +93,13 @@ def test_what_refers_to_itself_comes_to_an_end() -> None:
     holder = Holder(circle)
     circle.append(holder)
     assert Scrubber([holder]).scrub("+46701234567") == MARK
+
+
+class Failing(dict[str, Any]):
+    def items(self) -> Any:
+        raise RuntimeError("not now")
+
+
+def test_what_cannot_be_looked_into_hides_nothing_else() -> None:
+    """One odd object in a frame would send the report as it is, or not at all."""
+    assert Scrubber([Failing(a=1), [Failing(), caller()], sys]).scrub("+46701234567") == MARK

@@ -8,6 +8,8 @@ What this module keeps:
 
 from __future__ import annotations
 
+import types
+import typing
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -21,7 +23,7 @@ from .enforcement import Binding
 from .errors import PolicyError
 from .policy import Policy
 from .roads import announce, fast_road_fits, serialize_field, wrap_model
-from .tags import MARK, SubjectId
+from .tags import MARK, SubjectId, field_tag
 from .walk import Resolve, inside, marked, name_choices, reaches_sealed, walk
 
 __all__ = ["bind", "bind_early", "declares_tags"]
@@ -62,7 +64,24 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
         if not exact:
             serialize_field(fields[name], binding, resolve)
     wrap_model(target, boundary, exact)
+    for name in bindings.keys() & cls.__pydantic_fields__.keys():
+        info = cls.__pydantic_fields__[name]
+        info.metadata = [field_tag(item) for item in info.metadata]
+        info.annotation = _with_field_tags(info.annotation)
     return boundary
+
+
+def _with_field_tags(annotation: Any) -> Any:
+    """`annotation` with the field's own tags in place of those in it, where a union hides them from the metadata."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        union: Any = typing.Union
+        return union[tuple(_with_field_tags(part) for part in parts)]
+    if origin is typing.Annotated:
+        annotation = _with_field_tags(parts[0])
+        for item in parts[1:]:
+            annotation = typing.Annotated[annotation, field_tag(item)]
+    return annotation
 
 
 def bind_early(cls: Any) -> Boundary | None:

@@ -15,14 +15,24 @@ from typing import Any, NoReturn, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from . import config
 from .errors import PolicyError
 from .policy import Policy
 from .purpose import Purpose, require_purposes
 
-__all__ = ["MARK", "WRAP", "AllowedFor", "SubjectId", "claim_policy", "field_label", "purposes_in_schema"]
+__all__ = [
+    "MARK",
+    "WRAP",
+    "AllowedFor",
+    "FieldTag",
+    "SubjectId",
+    "claim_policy",
+    "field_label",
+    "field_tag",
+    "purposes_in_schema",
+]
 
 MARK = "purposebind_policy"
 """The key under which a schema's metadata holds the policy of the tag around it, until its model has taken note."""
@@ -113,6 +123,47 @@ class AllowedFor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _tag, (tuple(sorted(self.policy.allowed)), tuple(sorted(self.policy.never)))
+
+
+class FieldTag(AllowedFor):
+    """The tag of a model's field, in the model's own record of it, which frameworks read.
+
+    FastAPI makes an adapter of each field of a model that a route names, to describe it, and never validates with it.
+    Such an adapter describes, and lets nothing through (R9).
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:  # typing makes one Annotated of two with equal tags
+        return isinstance(other, FieldTag) and self.policy is other.policy
+
+    def __hash__(self) -> int:
+        return hash((FieldTag, self.policy))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if _owner(handler) is not None:
+            return super().__get_pydantic_core_schema__(source, handler)
+        why = _protects_nothing(self, None, handler)
+
+        def refuse(*args: Any) -> NoReturn:
+            raise PolicyError(why)
+
+        schema = handler(source)
+        return core_schema.no_info_wrap_validator_function(
+            refuse,
+            schema,
+            serialization=core_schema.wrap_serializer_function_ser_schema(refuse, schema=schema),
+            metadata={"pydantic_js_functions": [purposes_in_schema(self.policy)]},
+        )
+
+
+def field_tag(item: Any) -> Any:
+    """Return `item`, a field's metadata; a tag as the field's own."""
+    if type(item) is not AllowedFor:
+        return item
+    tag = object.__new__(FieldTag)
+    object.__setattr__(tag, "policy", item.policy)
+    return tag
 
 
 def _tag(allowed: tuple[Purpose, ...], never: tuple[Purpose, ...]) -> AllowedFor:

@@ -1,4 +1,4 @@
-"""For tests: of your own code, and of libraries that take models."""
+"""`unredacted`: values in representations, for other people's test suites and for nothing else."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from . import config
-from .errors import PurposeError
+from purposebind import config
+from purposebind.errors import PurposeError
 
 __all__ = ["unredacted"]
 

@@ -112,7 +112,8 @@ def _boundary(
 ) -> Boundary | None:
     """The boundary of a class, or None where nothing in it is tagged and nothing it holds is."""
     cls.__purpose_subject__ = _subject(cls)
-    bindings = {n: Binding(f"{cls.__name__}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
+    owner = getattr(cls, "__purpose_name__", cls.__name__)
+    bindings = {n: Binding(f"{owner}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
     closed = bindings.keys() | reaching
     if not closed:
         return None

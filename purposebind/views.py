@@ -4,6 +4,7 @@ What this module keeps:
 
 - **R2** A field is in the view if each of the purposes is covered by its tag, and none by its ``never=``; an untagged
   one always is. The view's fields keep their tags: making a view allows nothing.
+- A read of a view's field is a read of the model's, in errors and in the ledger.
 - **R8** What is inside, in nested models, is viewed likewise.
 """
 
@@ -81,7 +82,9 @@ def _view(cls: Any, purposes: frozenset[Purpose], base: Any, making: dict[Any, s
 def _with_config(cls: Any, base: Any) -> Any:
     # By name: an instance has no attribute of the alias's name.
     config = {**cls.model_config, "from_attributes": True, "validate_by_name": True}
-    return type(base)(base.__name__, (base,), {"model_config": config, "__module__": cls.__module__})
+    # Its fields go by the names of the model's own: who asks who read Account.phone asks for both.
+    own = {"model_config": config, "__module__": cls.__module__, "__purpose_name__": cls.__name__}
+    return type(base)(base.__name__, (base,), own)
 
 
 def _field(info: FieldInfo, purposes: frozenset[Purpose], base: Any, making: dict[Any, str]) -> Any:

@@ -10,11 +10,17 @@ from purposebind import config, enforcement
 # They kill, or fail, at every step there is, or start a browser or a database server: minutes, and the same on each
 # version of Python and pydantic. `.ci/run` runs them on the oldest and the newest; all others run on every one.
 EXHAUSTIVE = {
+    "test_celery_workers",
+    "test_fastapi_sockets",
     "test_ledger_compaction",
     "test_ledger_forks",
     "test_ledger_kills",
     "test_ledger_questions",
+    "test_otel_services",
     "test_report_page",
+    "test_service_adoption",
+    "test_service_behaviour",
+    "test_service_redis",
     "test_ship_command",
     "test_shipping",
     "test_shipping_crashes",

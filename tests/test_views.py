@@ -92,6 +92,17 @@ def test_making_one_allows_nothing() -> None:
     assert "1 Main" not in repr(seen)
 
 
+def test_its_fields_go_by_the_models_names() -> None:
+    """Who asks the ledger for Patient.home_address would not be told of what was read of its views."""
+    fields: list[str] = []
+    view = Patient.visible_to(BILLS)
+    with configure(on_read=lambda read: fields.append(read.field)), purpose_scope(BILLS):
+        view.model_validate(patient()).model_dump()
+    assert fields == ["Patient.home_address", "Patient.home_address"]
+    with pytest.raises(NoActivePurpose, match=r"Patient\.home_address may not be read"):
+        _ = view.model_construct(home_address="1 Main Street").home_address  # type: ignore[attr-defined]
+
+
 def test_it_is_a_model_like_any_other() -> None:
     """A framework's pages would show two models of one name, or none of what the fields mean."""
     view = Patient.visible_to(BILLS)

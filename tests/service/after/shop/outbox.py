@@ -1,0 +1,16 @@
+"""Text messages and mail. Until there is a contract with somebody who delivers them, they stay in a table."""
+
+from .database import transaction
+
+
+def sms(number: str, text: str) -> None:
+    _put("sms", number, text)
+
+
+def mail(address: str, text: str) -> None:
+    _put("mail", address, text)
+
+
+def _put(kind: str, recipient: str, text: str) -> None:
+    with transaction() as database:
+        database.execute("INSERT INTO outbox VALUES (?, ?, ?)", (kind, recipient, text))

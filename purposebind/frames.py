@@ -58,7 +58,7 @@ class ActiveSet:
 
     __slots__ = ("decided", "entries", "granted", "origin", "purposes", "stated")
 
-    def __init__(self, purposes: frozenset[Purpose], origin: str = "", *, passing: bool = False) -> None:
+    def __init__(self, purposes: frozenset[Purpose], origin: str = "", passing: bool = False) -> None:
         self.purposes = purposes
         self.stated = frozenset[Purpose]() if origin else purposes
         self.origin = origin

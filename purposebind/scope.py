@@ -89,12 +89,12 @@ def enter(active: ActiveSet, entered: Purpose | tuple[Purpose, ...]) -> Entry:
                 else:  # R4 (b): left
                     handovers.append(handover)
             members = frozenset(staying)
-        entered_set = active_set(members, passing=not _is_interned(active))
+        entered_set = active_set(members, not _is_interned(active))
         entry = active.entries.setdefault(entered, Entry(purposes, entered_set, tuple(handovers)))
     return entry
 
 
-def active_set(purposes: frozenset[Purpose], *, passing: bool = False) -> ActiveSet:
+def active_set(purposes: frozenset[Purpose], passing: bool) -> ActiveSet:
     """Return the one `ActiveSet` of `purposes`.
 
     Args:
@@ -112,7 +112,7 @@ def both(one: ActiveSet, other: ActiveSet) -> ActiveSet:
     """Return the set of what runs under both (R5). What states nothing on either side states nothing together."""
     purposes = one.purposes | other.purposes
     if one.stated or other.stated or not purposes:
-        return active_set(purposes, passing=not (_is_interned(one) and _is_interned(other)))
+        return active_set(purposes, not (_is_interned(one) and _is_interned(other)))
     return ActiveSet(purposes, one.origin or other.origin)
 
 

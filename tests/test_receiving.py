@@ -294,11 +294,30 @@ def test_what_was_granted_under_received_purposes_is_recorded_once_a_ledger_is_o
 ) -> None:
     """A long task would go on reading off the record."""
     ledger = Ledger(tmp_path / "ledger")
-    with received([ORDERS.name, ADS.name], origin="a message"), purpose_scope(ORDERS):
+    nowhere_else = ORDERS.child("nowhere_else", "Of no other test, so that the set is not kept")
+    with received([nowhere_else.name, ADS.name], origin="a message"), purpose_scope(SHIPPING.child("too", "This too")):
         assert customer.name
         with configure(ledger=ledger):
             assert customer.name
     assert ledger.affected().reads == 1
+
+
+def test_what_is_carried_into_received_work_is_stated(customer: Customer) -> None:
+    """A callback that states its purpose would be refused for where it is called."""
+    many = Purpose("receiving_carried", "Of no other test")
+    with purpose_scope(SHIPPING):
+        carried = carry(lambda: (customer.name, active_purposes()))
+        kept = len(scope._active_sets)
+        with received([SHIPPING.name], origin="a message"):
+            assert carried() == ("Ada", {SHIPPING})
+        with received([many.name], origin="a message"):
+            with purpose_scope(ADS):
+                assert carry(active_purposes)() == {ADS, many, SHIPPING}
+                with pytest.raises(PurposeViolation, match="receiving_carried is not covered"):
+                    carried()
+            with pytest.raises(PurposeViolation, match="receiving_carried is not covered"):
+                carried()
+    assert len(scope._active_sets) == kept
 
 
 def test_a_scope_that_the_work_forgot_to_leave_ends_with_the_work(customer: Customer) -> None:

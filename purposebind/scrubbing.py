@@ -15,6 +15,7 @@ import datetime
 import decimal
 import types
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ _SHORTEST = 4
 """How many characters a value has at least to be looked for: a shorter one stands in any text by chance."""
 _DEEPEST = 6
 _MOST = 100_000
+_ATOMS = frozenset((str, bytes, int, float, bool, complex, type(None)))
 _AS_TEXT = (int, float, decimal.Decimal, uuid.UUID, datetime.date, datetime.datetime)
 
 
@@ -89,20 +91,26 @@ def _written(leaf: Any) -> Iterator[str]:
 
 
 def _boxes(objects: Iterable[Any]) -> Iterator[Sealed[Any]]:
-    todo = [(one, 0) for one in objects]
+    """The boxes in `objects`, the nearest first: of too much to look through, what is far is left out."""
+    todo = deque((one, 0) for one in objects)
     seen: set[int] = set()
     while todo and len(seen) < _MOST:
-        value, depth = todo.pop()
-        if id(value) in seen or depth > _DEEPEST:
+        value, depth = todo.popleft()
+        if id(value) in seen:
             continue
         seen.add(id(value))
         if type(value) is Sealed:
             yield value
             value = value._purposebind_value
-        try:
-            todo += [(item, depth + 1) for item in _inside(value)]
-        except Exception:  # somebody's mapping, that fails when it is listed: what else there is, is looked through
-            continue
+        if depth < _DEEPEST:
+            try:
+                inside = [(item, depth + 1) for item in _inside(value)[:_MOST] if type(item) not in _ATOMS]
+            except Exception:  # somebody's mapping, that fails when it is listed: there is more to look through
+                continue
+            todo.extendleft(
+                one for one in inside if issubclass(type(one[0]), (Sealed, BaseModel))
+            )  # what is looked for
+            todo.extend(one for one in inside if not issubclass(type(one[0]), (Sealed, BaseModel)))
 
 
 def _inside(value: Any) -> list[Any]:

@@ -103,3 +103,10 @@ class Failing(dict[str, Any]):
 def test_what_cannot_be_looked_into_hides_nothing_else() -> None:
     """One odd object in a frame would send the report as it is, or not at all."""
     assert Scrubber([Failing(a=1), [Failing(), caller()], sys]).scrub("+46701234567") == MARK
+
+
+def test_what_is_near_is_found_whatever_there_is_far_away() -> None:
+    """A server keeps much in its outermost frames, and the model of the failed request would not be looked at."""
+    much = {"cache": [[n] for n in range(300_000)]}
+    assert Scrubber([caller(), much]).scrub("+46701234567") == MARK
+    assert Scrubber([much, Holder(caller())]).scrub("+46701234567") == MARK

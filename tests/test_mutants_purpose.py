@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from purposebind import PolicyError, Purpose, active_purposes, purpose_scope
+from purposebind.receiving import UNRECOGNIZED
 
 ORDERS = Purpose("mut_orders", "Take the order")
 SHIPPING = Purpose("mut_shipping", "Bring the parcel")
@@ -54,3 +55,12 @@ def test_a_purpose_is_not_before_or_after_itself() -> None:
     assert ORDERS >= ORDERS
     assert not ORDERS < ORDERS
     assert not ORDERS > ORDERS
+
+
+def test_only_what_is_unknown_cannot_hand_over() -> None:
+    """Purposes that come late in the alphabet could not, or what is unknown could."""
+    late = Purpose("unrecognized_parcels", "Find out whose they are")
+    assert late.may_hand_over_to(ORDERS, reason="The order says whose").source is late
+    unknown = Purpose("unrecognized", UNRECOGNIZED.description)
+    with pytest.raises(PolicyError, match="nothing can be handed over by them"):
+        unknown.may_hand_over_to(ORDERS, reason="So that it works")

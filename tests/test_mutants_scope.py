@@ -121,3 +121,24 @@ def test_a_frame_knows_when_it_was_entered_while_a_ledger_is_on_and_only_then(tm
     with purpose_scope(TWO_FACTOR):
         assert current_frame().started == 0
         assert not current_frame().watched
+
+
+def test_a_grant_is_remembered_while_nobody_records() -> None:
+    """Each read would be decided anew, at several times the cost."""
+    box = Sealed.of("+46701234567", AllowedFor(TWO_FACTOR))
+    with purpose_scope(TWO_FACTOR):
+        box.open()
+        assert box.policy in current_frame().granted
+
+
+def test_an_open_scope_records_where_the_configuration_says(tmp_path: Path) -> None:
+    """A long task would go on recording into the ledger that was taken away, and the new one not know of it."""
+    box = Sealed.of("+46701234567", AllowedFor(TWO_FACTOR))
+    one, other = Ledger(tmp_path / "one"), Ledger(tmp_path / "other")
+    with configure(ledger=one), purpose_scope(TWO_FACTOR):
+        for _ in range(2):
+            box.open()
+        with configure(ledger=other):
+            box.open()
+        box.open()
+    assert (one.affected().reads, other.affected().reads) == (3, 1)

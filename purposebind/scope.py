@@ -16,7 +16,9 @@ ancestor.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 from types import TracebackType
 from typing import Any, Final
 
@@ -56,7 +58,22 @@ _frame: ContextVar[Frame] = ContextVar("purposebind_frame", default=OUTSIDE)
 
 # Bound once: the compiler calls a method of an imported name the slow way.
 current_frame = _frame.get
-set_frame = _frame.set
+
+if sys.version_info >= (3, 12):
+    set_frame: Callable[[Frame], object] = _frame.set
+else:
+
+    def set_frame(frame: Frame) -> object:
+        """Make `frame` the innermost of this context.
+
+        Until 3.12 the garbage collector may run while a context is changed, and finalise a decorated generator, which
+        changes it too: what the interpreter was reading is then freed, and from there on the context answers anything
+        (https://github.com/python/cpython/issues/148891). A copy keeps it.
+        """
+        kept = copy_context()
+        changed = _frame.set(frame)
+        del kept
+        return changed
 
 
 def active_purposes() -> frozenset[Purpose]:
@@ -139,7 +156,7 @@ def push(frame: Frame) -> None:
             emergency=around.emergency if frame.emergency is None else frame.emergency,
         )
     note_open(frame)
-    _frame.set(frame)
+    set_frame(frame)
 
 
 def leave(frame: Frame) -> None:
@@ -147,7 +164,7 @@ def leave(frame: Frame) -> None:
     frame.die()
     node = _frame.get()
     if node is frame:
-        _frame.set(frame.parent or OUTSIDE)
+        set_frame(frame.parent or OUTSIDE)
         return
     while node.parent is not None:
         if node.parent is frame:  # left out of order: what was entered inside it stays, on what was around it

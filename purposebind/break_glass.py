@@ -16,7 +16,7 @@ import sys
 from types import TracebackType
 
 from . import config
-from .entering import with_statement
+from .entering import OpenOnce
 from .errors import PurposeError
 from .frames import Emergency, Entry, Frame
 from .recording import described
@@ -27,7 +27,7 @@ __all__ = ["break_glass"]
 _logger = logging.getLogger("purposebind")
 
 
-class break_glass:
+class break_glass(OpenOnce):
     """Opens every tagged field for a block, on the record.
 
     Args:
@@ -49,7 +49,7 @@ class break_glass:
         ...         pass
     """
 
-    __slots__ = ("_frame", "_held", "by", "reason")
+    __slots__ = ("by", "reason")
 
     def __init__(self, reason: str, *, by: str) -> None:
         for name, text in (("reason", reason), ("by", by)):
@@ -59,13 +59,10 @@ class break_glass:
                 raise ValueError(f"break_glass() is on the record: {name} must not be empty")
         self.reason = reason
         self.by = by
-        self._frame: Frame | None = None
-        self._held = False
+        super().__init__()
 
     def __enter__(self) -> break_glass:
-        if self._frame is not None:
-            raise PurposeError(f"{self!r} is open already: make one for each block")
-        place = with_statement(sys._getframe(1), self)
+        place = self._place(sys._getframe(1))
         recorder = config.current.ledger
         if recorder is None:
             raise PurposeError(
@@ -89,22 +86,11 @@ class break_glass:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        frame = self._frame
-        if frame is None:
-            raise PurposeError(f"{self!r} is not open: it was closed already, or never entered.")
+        frame = self._over()
         assert frame.emergency is not None
         frame.emergency.open = False
-        self._frame = None
         leave(frame)
         _logger.warning("break glass: %s, by %s, at %s: over", *self._told(frame))
-
-    async def __aenter__(self) -> break_glass:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, tb)
 
     def _told(self, frame: Frame) -> tuple[object, ...]:
         return self.reason, self.by, frame.site

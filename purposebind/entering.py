@@ -9,11 +9,12 @@ What this module keeps, on the frames of `purposebind.scope`:
 from __future__ import annotations
 
 import contextlib
-import os.path
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from typing_extensions import Self
 
 from .callables import wrap
 from .errors import PolicyError, PurposeError
@@ -32,7 +33,7 @@ from .scope import (
 )
 from .sites import WHOLE_FUNCTION, Site
 
-__all__ = ["carry", "purpose_scope", "with_statement"]
+__all__ = ["Block", "OpenOnce", "carry", "purpose_scope", "with_statement"]
 
 _F = TypeVar("_F", bound="Callable[..., Any] | staticmethod[..., Any] | classmethod[Any, ..., Any] | property")
 
@@ -41,13 +42,65 @@ _CO_ITERABLE_COROUTINE = 0x100
 _CO_ASYNC_GENERATOR = 0x200
 _SUSPENDS = _CO_GENERATOR | _CO_ASYNC_GENERATOR
 _CONTEXTLIB = contextlib.ExitStack.enter_context.__code__.co_filename
-_BETWEEN = frozenset(
-    (_CONTEXTLIB, __file__, *(os.path.join(os.path.dirname(__file__), f"{n}.py") for n in ("break_glass", "receiving")))
-)
+_BETWEEN = frozenset((_CONTEXTLIB, __file__))
 """Files whose frames may stand between a scope and the ``with`` statement that enters it."""
 
 
-class purpose_scope:
+class Block:
+    """What ``with`` opens and ``async with`` does too: neither entering nor leaving waits for anything."""
+
+    __slots__ = ()
+
+    _held: bool = False
+    """Whether a generator may be suspended inside of it."""
+
+    if TYPE_CHECKING:
+
+        def __enter__(self) -> Self: ...
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        ) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, tb)
+
+
+class OpenOnce(Block):
+    """A `Block` that is open in one place at a time, and knows its frame."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+
+    def _place(self, caller: FrameType) -> FrameType:
+        """Return the frame whose ``with`` enters this.
+
+        Raises:
+            PurposeError: It is open already, or the ``with`` stands in a generator.
+        """
+        if self._frame is not None:
+            raise PurposeError(f"{self!r} is open already: make one for each block")
+        return with_statement(caller, self)
+
+    def _over(self) -> Frame:
+        """Return the frame that is to be left.
+
+        Raises:
+            PurposeError: It is not open.
+        """
+        frame, self._frame = self._frame, None
+        if frame is None:
+            raise PurposeError(f"{self!r} is not open: it was closed already, or never entered.")
+        return frame
+
+
+class purpose_scope(Block):
     """Runs a block, or a function, for `purposes`.
 
     Use it as ``with``, as ``async with``, or as a decorator of a function, coroutine function, generator, async
@@ -126,14 +179,6 @@ class purpose_scope:
         else:
             self._leave_elsewhere(raising=kind is None)
 
-    async def __aenter__(self) -> purpose_scope:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, tb)
-
     def __call__(self, function: _F) -> _F:
         return wrap(function, self._step)
 
@@ -145,17 +190,13 @@ class purpose_scope:
         return Step(Frame(parent, enter(standing(parent), self._key), None, code, WHOLE_FUNCTION))
 
     def _leave_elsewhere(self, *, raising: bool) -> None:
-        node: Frame | None = current_frame()
-        while node is not None:  # left out of order, in this context
-            if node.owner is self and node.granted is not DEAD:
-                leave(node)
+        ours = [frame for frame in current_frame().around() if frame.owner is self]
+        for frame in ours:
+            if frame.alive:  # left out of order, in this context
+                leave(frame)
                 return
-            node = node.parent
-        node = current_frame()
-        while node is not None and node.owner is not self:
-            node = node.parent
-        if node is not None:  # ours, and dead: it was closed elsewhere, or by hand; nothing of it stays here
-            leave(node)
+        if ours:  # dead: it was closed elsewhere, or by hand; nothing of it stays here
+            leave(ours[0])
         opened = [frame for frame in open_frames() if frame.owner is self]
         for frame in opened:  # which of them was left cannot be known: none may outlive its block
             frame.die()
@@ -223,7 +264,7 @@ class _CarriedStep(Step):
             origin.dependents.remove(self._frame)
 
 
-def with_statement(caller: FrameType, scope: Any) -> FrameType:
+def with_statement(caller: FrameType, scope: Block) -> FrameType:
     """Return the frame whose ``with`` enters `scope`, having made sure that it is not a generator's.
 
     A generator's ``with`` stays open at a yield, and its consumer would run in the scope without having asked (R5).
@@ -253,7 +294,7 @@ def with_statement(caller: FrameType, scope: Any) -> FrameType:
     return statement
 
 
-def _ways_out(scope: Any) -> str:
+def _ways_out(scope: Block) -> str:
     if not isinstance(scope, purpose_scope):
         return "  - close the block before the yield."
     return (

@@ -10,7 +10,7 @@ makes an allowed read cheap; it holds no more than `decide` would say again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Final, Protocol
@@ -151,6 +151,13 @@ class Frame:
         _open.discard(self)
         for dependent in list(self.dependents or ()):
             dependent.die()
+
+    def around(self) -> Iterator[Frame]:
+        """Yield this frame and those around it, innermost first."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.parent
 
     @property
     def alive(self) -> bool:

@@ -18,9 +18,9 @@ import sys
 from collections.abc import Iterable
 from types import TracebackType
 
-from .entering import with_statement
+from .entering import OpenOnce
 from .errors import UNRECOGNIZED as UNRECOGNIZED_NAME
-from .errors import PolicyError, PurposeError
+from .errors import PolicyError
 from .frames import UNCACHED, ActiveSet, Entry, Frame
 from .purpose import Purpose
 from .scope import current_frame, leave, push, standing
@@ -52,7 +52,7 @@ def names_to_send() -> tuple[str, ...]:
     return tuple(sorted(purpose.name for purpose in current_frame().entry.active.purposes))
 
 
-class received:
+class received(OpenOnce):
     """Runs a block that does work which was sent from elsewhere, on top of the purposes that it was sent under.
 
     Nothing may be read in it for these purposes: the work states its own, and stands on both.
@@ -76,7 +76,7 @@ class received:
         (frozenset(), [Purpose('hosting'), Purpose('newsletter')])
     """
 
-    __slots__ = ("_frame", "_held", "names", "origin")
+    __slots__ = ("names", "origin")
 
     def __init__(self, names: Iterable[str], *, origin: str) -> None:
         if isinstance(names, (str, bytes)):
@@ -85,15 +85,12 @@ class received:
             raise TypeError(f"received(origin=) takes a text, not {type(origin).__name__}")
         if not origin.strip():
             raise PolicyError("received(origin=) is empty: what did the purposes come with?")
+        super().__init__()
         self.names = tuple(names)
         self.origin = origin
-        self._frame: Frame | None = None
-        self._held = False
 
     def __enter__(self) -> received:
-        if self._frame is not None:
-            raise PurposeError(f"{self!r} is open already: make one for each block")
-        place = with_statement(sys._getframe(1), self)
+        place = self._place(sys._getframe(1))
         parent = current_frame()
         around = standing(parent)
         purposes = frozenset(self._known())
@@ -106,33 +103,18 @@ class received:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        frame = self._frame
-        if frame is None:
-            raise PurposeError(f"{self!r} is not open: it was closed already, or never entered.")
-        self._frame = None
-        forgotten = []
-        node: Frame | None = current_frame()
-        while node is not None and node is not frame:
-            forgotten.append(node)
-            node = node.parent
-        for inner in forgotten if node is frame else ():  # entered by the work, and never left: the next is not in it
-            leave(inner)
+        frame = self._over()
+        here = list(current_frame().around())
+        for inner in here[: here.index(frame)] if frame in here else ():
+            leave(inner)  # entered by the work, and never left: what comes next is not in it
         leave(frame)
-
-    async def __aenter__(self) -> received:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, tb)
 
     def __repr__(self) -> str:
         return f"received({list(self.names)!r}, origin={self.origin!r})"
 
     def _known(self) -> set[Purpose]:
-        declared = {purpose.name: purpose for purpose in Purpose.declared()} if self.names else {}
-        unknown = [name for name in self.names if name not in declared]
+        known = [Purpose._declared.get(name, UNRECOGNIZED) for name in self.names]
+        unknown = [name for name in self.names if name not in Purpose._declared]
         if unknown:
             shown = ", ".join(repr(name)[:_LONGEST] for name in unknown[:3])
             _logger.warning(
@@ -141,4 +123,4 @@ class received:
                 len(unknown),
                 shown,
             )
-        return {declared.get(name, UNRECOGNIZED) for name in self.names}
+        return set(known)

@@ -220,12 +220,7 @@ class noting:
 def entered(frame: Frame) -> list[tuple[Purpose, Site]]:
     """Return where each purpose active in `frame` was entered, outermost first."""
     places: dict[Purpose, Site] = {}
-    chain: list[Frame] = []
-    node: Frame | None = frame
-    while node is not None:
-        chain.append(node)
-        node = node.parent
-    for link in reversed(chain):
+    for link in reversed(list(frame.around())):
         places.update(link.places)
         if isinstance(link.owner, Frame):
             places.update(entered(link.owner))
@@ -250,12 +245,8 @@ def taken_handovers() -> tuple[Handover, ...]:
 
 def handovers_of(frame: Frame) -> tuple[Handover, ...]:
     """Return the handovers by which `frame` and the living frames around it were entered, outermost first."""
-    taken: list[Handover] = []
-    node: Frame | None = frame
-    while node is not None:
-        taken[:0] = node.entry.handovers if node.alive else ()
-        node = node.parent
-    return tuple(dict.fromkeys(taken))
+    living = [link for link in frame.around() if link.alive]
+    return tuple(dict.fromkeys(handover for link in reversed(living) for handover in link.entry.handovers))
 
 
 def forget_grants() -> None:

@@ -19,6 +19,7 @@ from purposebind import (
     PurposeError,
     PurposeModel,
     PurposeViolation,
+    Sealed,
     active_purposes,
     config,
     configure,
@@ -306,3 +307,18 @@ def test_isolated_without_pytest() -> None:
         purpose_scope(ADVERTISING).__enter__()
         1 / 0
     assert not active_purposes()
+
+
+def test_a_test_that_leaves_what_was_open_around_it_breaks_nothing_else() -> None:
+    """Every test after it would be told that its scope is over, where none was open."""
+    around = purpose_scope(SECURITY)
+    around.__enter__()
+    with pytest.raises(PurposeError, match=r"A scope was left open: advertising"), isolated():
+        purpose_scope(ADVERTISING).__enter__()
+        around.__exit__(None, None, None)
+    assert active_purposes() == frozenset()
+    with purpose_scope(TWO_FACTOR):
+        assert active_purposes() == {TWO_FACTOR}
+    with pytest.raises(NoActivePurpose) as caught:
+        Sealed.of(SECRET, AllowedFor(TWO_FACTOR)).open()
+    assert caught.value.reason is Reason.NO_SCOPE

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 
 from purposebind import config, enforcement
 from purposebind.errors import PurposeError
-from purposebind.frames import Frame
-from purposebind.scope import current_frame, leave, set_frame
+from purposebind.scope import current_frame, leave
 
 __all__ = ["isolated"]
 
@@ -33,7 +32,7 @@ def isolated() -> Generator[None, None, None]:
         >>> config.current.mode
         'enforce'
     """
-    configuration, frame, warned = config.current, current_frame(), enforcement._warned.copy()
+    configuration, before, warned = config.current, list(current_frame().around()), enforcement._warned.copy()
     enforcement._warned.clear()
     try:
         yield
@@ -42,24 +41,13 @@ def isolated() -> Generator[None, None, None]:
         enforcement._warned.update(warned)
         if config.current is not configuration:
             config.install(configuration)
-        left = _leave_down_to(frame) if current_frame() is not frame else []
+        inside = [frame for frame in current_frame().around() if frame not in before]
+        left = [frame for frame in inside if frame.alive]
+        for frame in inside:
+            leave(frame)
     if left:
         raise PurposeError(
             "A scope was left open: "
             + "; ".join(f"{', '.join(p.name for p in each.entry.purposes)}, entered at {each.site}" for each in left)
             + ". It is closed now. Open a scope with a with statement, or decorate the function."
         )
-
-
-def _leave_down_to(frame: Frame) -> list[Frame]:
-    left = []
-    node: Frame | None = current_frame()
-    while node is not None and node is not frame:
-        around = node.parent
-        if node.alive:
-            left.append(node)
-            leave(node)
-        node = around
-    if node is frame:
-        set_frame(frame)
-    return left

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ __all__ = [
     "PurposeError",
     "PurposeViolation",
     "Reason",
+    "chained",
 ]
 
 UNRECOGNIZED: Final = "unrecognized"
@@ -49,6 +51,50 @@ class Reason(Enum):
     """The scopes open now are other threads'; a thread starts with none."""
     NOT_RECORDED = "not recorded"
     """It is allowed, and the ledger that records every read cannot record it."""
+
+
+def chained(
+    error: BaseException,
+    *,
+    suppressed: bool = False,
+    past: Callable[[BaseException], bool] = lambda error: True,
+) -> Iterator[BaseException]:
+    """Yield `error`, what it groups, and what it was raised from or while handling, each once, the nearest first.
+
+    Args:
+        error: An exception, or a group.
+        suppressed: Follow what ``from None`` hides too.
+        past: Whether to look behind an exception.
+
+    Example:
+        >>> try:
+        ...     raise LookupError from KeyError()
+        ... except LookupError as error:
+        ...     [type(one).__name__ for one in chained(error)]
+        ['LookupError', 'KeyError']
+    """
+    waiting: deque[BaseException] = deque([error])
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.popleft()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        if past(found):
+            waiting += _grouped(found)
+            context = found.__context__ if suppressed or not found.__suppress_context__ else None
+            waiting += [one for one in (found.__cause__, context) if one is not None]
+
+
+def _grouped(error: BaseException) -> Iterator[BaseException]:
+    """What a group holds: the language's, its backport's, and those of trio and anyio before."""
+    try:
+        members = getattr(error, "exceptions", ())
+    except Exception:  # somebody's property
+        return
+    if isinstance(members, (list, tuple)):
+        yield from (member for member in members if isinstance(member, BaseException))
 
 
 class PurposeError(Exception):

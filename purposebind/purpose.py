@@ -21,7 +21,7 @@ from typing_extensions import Self
 from .errors import UNRECOGNIZED, PolicyError
 from .sites import Site, caller
 
-__all__ = ["Handover", "Purpose", "require_purposes"]
+__all__ = ["Handover", "Purpose", "is_purpose_name", "require_purposes"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
@@ -83,7 +83,7 @@ class Purpose:
     def __new__(cls, name: str, description: str) -> Self:
         if not isinstance(name, str) or not isinstance(description, str):
             raise TypeError("Purpose(name, description) takes two strings")
-        if not _NAME.fullmatch(name):
+        if not is_purpose_name(name):
             raise PolicyError(
                 f"{name!r} is not a purpose name: write parts of a-z, 0-9 and _, each starting with a letter, joined "
                 "by dots, such as 'security' or 'security.two_factor'."
@@ -267,6 +267,11 @@ def _declare(*declarations: tuple[str, str]) -> Purpose:
 
 def _nearest(name: str) -> str | None:
     return next(iter(difflib.get_close_matches(name, Purpose._declared, cutoff=0.5)), None)
+
+
+def is_purpose_name(text: str) -> bool:
+    """Return whether `text` is written as a purpose's name is, whether or not one is declared under it."""
+    return _NAME.fullmatch(text) is not None
 
 
 def require_purposes(purposes: tuple[object, ...]) -> tuple[Purpose, ...]:

@@ -52,10 +52,9 @@ class Scrubber:
     def __init__(self, objects: Iterable[Any]) -> None:
         marks: dict[str, str] = {}
         for box in _boxes(objects):
-            for leaf in leaves(box._purposebind_value):
-                for text in _written(leaf):
-                    if len(text) >= _SHORTEST:
-                        marks.setdefault(text, f"<sealed: {box.policy}>")
+            for text in _texts(box._purposebind_value):
+                if len(text) >= _SHORTEST:
+                    marks.setdefault(text, f"<sealed: {box.policy}>")
         self._marks = sorted(marks.items(), key=lambda mark: -len(mark[0]))  # a value inside another one comes later
 
     def __bool__(self) -> bool:
@@ -71,6 +70,17 @@ class Scrubber:
             if value in text:
                 text = text.replace(value, mark)
         return text
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts that a value may stand in text as."""
+    found: list[str] = []
+    try:
+        for leaf in leaves(value):
+            found += _written(leaf)
+    except Exception:  # somebody's mapping, that fails when it is listed
+        return found
+    return found
 
 
 def _written(leaf: Any) -> Iterator[str]:

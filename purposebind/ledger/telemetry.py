@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .errors import LedgerError
 
@@ -30,6 +30,8 @@ except ModuleNotFoundError as error:
         "pip install 'purposebind[otel]'"
     ) from None
 
+from purposebind.integrations.opentelemetry.attributes import DENIAL, attributes_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,7 +44,6 @@ _logger = logging.getLogger("purposebind")
 
 _SCOPE: Final = "purposebind"
 _READS: Final = "purposebind.reads"
-_DENIAL: Final = "purposebind.denial"
 _OTHER: Final = "other"
 _NONE: Final = "none"
 """Stands where no purpose was active."""
@@ -105,31 +106,20 @@ class OpenTelemetrySink:
         except Exception as error:
             self._note("a denial was not counted", error)
         try:
-            self._tell(denial, decision)
+            self._tell(denial)
         except Exception as error:
             self._note("a denial was not told", error)
 
-    def _tell(self, denial: Denial, decision: str) -> None:
+    def _tell(self, denial: Denial) -> None:
         active = _names(denial.active)
-        attributes: dict[str, Any] = {
-            "purposebind.field": denial.field,
-            "purposebind.purposes": active,
-            "purposebind.allowed": _names(denial.allowed),
-            "purposebind.decision": decision,
-            "purposebind.reason": denial.reason.value,
-        }
-        if denial.site is not None:
-            attributes["code.file.path"] = denial.site.file
-            attributes["code.line.number"] = denial.site.line
-            attributes["code.function.name"] = denial.site.function
         for_what = f"for {', '.join(active)}" if active else "for no purpose"
         done = "refused" if denial.enforced else "observed and let through"
         self._log.emit(
             severity_number=SeverityNumber.WARN,
             severity_text="WARN",
             body=f"{denial.field} {for_what}: {done}",
-            attributes=attributes,
-            event_name=_DENIAL,
+            attributes=attributes_of(denial),
+            event_name=DENIAL,
         )
 
     def _attributes(self, field: str, active: frozenset[Purpose], decision: str) -> dict[str, str]:

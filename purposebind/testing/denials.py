@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from purposebind.enforcement import Denial
-from purposebind.errors import PurposeViolation, Reason
+from purposebind.errors import PurposeViolation, Reason, chained
 from purposebind.purpose import Purpose
 
 from .capturing import Captured, captured, check, matches
@@ -97,20 +97,12 @@ def assert_denied(
 
 def _violations(error: BaseException, denials: list[Denial]) -> Iterator[PurposeViolation]:
     """Yield the violations that `error` is, or was raised from, or holds, or quotes as serializers do (R12)."""
-    waiting: list[BaseException | None] = [error]
-    known: set[int] = set()
-    while waiting:
-        found = waiting.pop()
-        if found is None or id(found) in known:
-            continue
-        known.add(id(found))
+    for found in chained(error, past=lambda one: not isinstance(one, PurposeViolation)):
         if isinstance(found, PurposeViolation):
             yield found
-            continue
-        waiting += [found.__cause__, None if found.__suppress_context__ else found.__context__]
-        waiting += getattr(found, "exceptions", ())
-        text = str(found)
-        yield from (denial.violation for denial in denials if str(denial.violation).partition("\n")[0] in text)
+        else:
+            text = str(found)
+            yield from (denial.violation for denial in denials if str(denial.violation).partition("\n")[0] in text)
 
 
 def _instead(wanted: str, seen: Captured, denials: list[Denial], came_out: list[PurposeViolation]) -> str:

@@ -19,24 +19,14 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from purposebind import PurposeViolation
+from purposebind.errors import chained
 
 __all__ = ["violation_in"]
 
 
 def violation_in(error: BaseException) -> str | None:
     """Return what the violation in `error` says, to whoever keeps the service; None where there is none in it."""
-    seen: set[int] = set()
-    todo = [error]
-    while todo:
-        one = todo.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        said = _said(one)
-        if said is not None:
-            return said
-        todo += _behind(one)
-    return None
+    return next((said for said in map(_said, chained(error)) if said is not None), None)
 
 
 def _said(error: BaseException) -> str | None:
@@ -49,16 +39,6 @@ def _said(error: BaseException) -> str | None:
     if isinstance(error, ResponseValidationError):
         return _told_by(error.errors())
     return None
-
-
-def _behind(error: BaseException) -> Iterator[BaseException]:
-    grouped = getattr(error, "exceptions", None)  # no builtin type before Python 3.11
-    if isinstance(grouped, (tuple, list)):
-        yield from (one for one in grouped if isinstance(one, BaseException))
-    if error.__cause__ is not None:
-        yield error.__cause__
-    elif error.__context__ is not None and not error.__suppress_context__:
-        yield error.__context__
 
 
 def _told_by(lines: Any) -> str | None:

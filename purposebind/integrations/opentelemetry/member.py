@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_plus
 
+from purposebind.purpose import is_purpose_name
 from purposebind.receiving import UNRECOGNIZED
 
 __all__ = ["HEADER", "MEMBER", "is_member", "names_in", "names_in_headers", "written"]
@@ -30,7 +31,6 @@ _logger = logging.getLogger("purposebind")
 # encode it again would have made two members of one.
 _BETWEEN: Final = "~"
 _ENDS: Final = re.compile(r"[~,]")
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _LONGEST: Final = 4096
 """How many bytes a member may have: propagators drop a longer one."""
 
@@ -63,7 +63,7 @@ def _values(header: str) -> Iterable[str]:
 
 def written(names: Iterable[str]) -> str:
     """Return the member's value for `names`. What is no name, or does not fit, goes as a purpose that nobody knows."""
-    value = _BETWEEN.join(sorted({name if _NAME.fullmatch(name) else UNRECOGNIZED.name for name in names}))
+    value = _BETWEEN.join(sorted({name if is_purpose_name(name) else UNRECOGNIZED.name for name in names}))
     if len(MEMBER) + len("=") + len(value) > _LONGEST:
         _logger.warning(
             "baggage: the names of the purposes in force are too long to send, so the receiver may read nothing"

@@ -5,11 +5,13 @@ What this module keeps: names only, of fields, purposes and places in the code. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import get_current_span
 
 from purposebind import active_purposes
+
+from .attributes import DENIAL, PURPOSES, attributes_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -23,9 +25,6 @@ else:
         SpanProcessor = object
 
 __all__ = ["PurposeSpanProcessor", "denied"]
-
-_PURPOSES: Final = "purposebind.purposes"
-_DENIAL: Final = "purposebind.denial"
 
 
 class PurposeSpanProcessor(SpanProcessor):
@@ -48,7 +47,7 @@ class PurposeSpanProcessor(SpanProcessor):
         """Put them on `span`."""
         active = active_purposes()
         if active:
-            span.set_attribute(_PURPOSES, sorted(purpose.name for purpose in active))
+            span.set_attribute(PURPOSES, sorted(purpose.name for purpose in active))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Return that nothing is left to send. Older SDKs say otherwise, and then flush no exporter behind it."""
@@ -68,15 +67,4 @@ def denied(denial: Denial, /) -> None:
     span = get_current_span()
     if not span.is_recording():
         return
-    attributes: dict[str, Any] = {
-        "purposebind.field": denial.field,
-        _PURPOSES: sorted(purpose.name for purpose in denial.active),
-        "purposebind.allowed": sorted(purpose.name for purpose in denial.allowed),
-        "purposebind.decision": "denied" if denial.enforced else "observed",
-        "purposebind.reason": denial.reason.value,
-    }
-    if denial.site is not None:
-        attributes["code.file.path"] = denial.site.file
-        attributes["code.line.number"] = denial.site.line
-        attributes["code.function.name"] = denial.site.function
-    span.add_event(_DENIAL, attributes)
+    span.add_event(DENIAL, attributes_of(denial))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os.path
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, TypeAlias
 
 from purposebind import PurposeModel, Sealed
+from purposebind.errors import chained
 from purposebind.scrubbing import Scrubber
 
 __all__ = ["Place", "exceptions", "kinds", "near", "place", "scrubbing"]
@@ -30,22 +31,10 @@ _BETWEEN = frozenset(("logging", "sentry_sdk"))
 def exceptions(hint: Mapping[str, Any]) -> list[BaseException]:
     """Return the exceptions that an event is about, with those they come from and those they group."""
     record = hint.get("log_record")
-    todo: list[Any] = [(info or (None, None))[1] for info in (hint.get("exc_info"), getattr(record, "exc_info", None))]
-    found: dict[int, BaseException] = {}
-    while todo:
-        error = todo.pop(0)
-        if isinstance(error, BaseException) and id(error) not in found:
-            found[id(error)] = error
-            todo += [error.__cause__, error.__context__, *_grouped(error)]
+    given = [(info or (None, None))[1] for info in (hint.get("exc_info"), getattr(record, "exc_info", None))]
+    roots = [error for error in given if isinstance(error, BaseException)]
+    found = {id(error): error for root in roots for error in chained(root, suppressed=True)}
     return list(found.values())
-
-
-def _grouped(error: BaseException) -> Iterable[Any]:
-    try:
-        group = getattr(error, "exceptions", ())  # those of the language, of its backport, of trio and anyio before
-    except Exception:
-        return ()
-    return group if isinstance(group, (list, tuple)) else ()
 
 
 def place(file: str, function: str, line: int) -> Place:
@@ -81,26 +70,8 @@ def scrubbing(hint: Mapping[str, Any]) -> Callable[[str], str]:
 
 
 def _replacing(objects: list[Any]) -> Callable[[str], str]:
-    try:
-        scrubbers = [Scrubber(objects)]
-    except Exception:  # somebody's object does not stand being looked at: the others do
-        scrubbers = [scrubber for each in objects for scrubber in _scrubber(each)]
-    if not any(scrubbers):
-        return str
-
-    def scrub(text: str) -> str:
-        for scrubber in scrubbers:
-            text = scrubber.scrub(text)
-        return text
-
-    return scrub
-
-
-def _scrubber(value: Any) -> Iterator[Scrubber]:
-    try:
-        yield Scrubber([value])
-    except Exception:
-        return
+    scrubber = Scrubber(objects)
+    return scrubber.scrub if scrubber else str
 
 
 def _frames(hint: Mapping[str, Any]) -> Iterator[tuple[FrameType, int]]:

@@ -16,7 +16,6 @@ import typing
 from typing import Any
 
 from pydantic import BaseModel, create_model, field_serializer
-from pydantic.fields import FieldInfo
 
 from .describing import field_tags
 from .errors import PolicyError
@@ -40,14 +39,23 @@ def view_of(cls: Any, purposes: tuple[Purpose, ...], base: Any) -> Any:
     """
     if not purposes:
         raise PolicyError(f"{cls.__name__}.visible_to() names no purpose: who is to see it?")
+    chosen = frozenset(require_purposes(purposes))
+    made: dict[Any, Any] = {}
     with _making:
-        return _view(cls, frozenset(require_purposes(purposes)), base, {})
+        view = _view(cls, chosen, base, made)
+        names = {one.__name__: one for one in made.values()}
+        for one in made.values():
+            if not one.__pydantic_complete__:  # it refers to one that was not made yet
+                one.model_rebuild(_types_namespace=names)
+        _views.update(((model, chosen), one) for model, one in made.items())
+    return view
 
 
-def _view(cls: Any, purposes: frozenset[Purpose], base: Any, making: dict[Any, str]) -> Any:
-    key = (cls, purposes)
-    if key in _views:
-        return _views[key]
+def _view(cls: Any, purposes: frozenset[Purpose], base: Any, made: dict[Any, Any]) -> Any:
+    """Return the view of one model, and note it in `made`; until it is made, a reference to it."""
+    known = _views.get((cls, purposes))
+    if known is not None:
+        return known
     if not cls.__pydantic_complete__:
         cls.model_rebuild()
     if cls.__pydantic_decorators__.model_serializers:
@@ -56,10 +64,12 @@ def _view(cls: Any, purposes: frozenset[Purpose], base: Any, making: dict[Any, s
             f"known. Write the response model for {_names(purposes)} by hand."
         )
     name = f"{cls.__name__}For{''.join(part.title() for part in _names(purposes).replace('.', '_').split('_'))}"
-    making[cls] = name
+    made[cls] = typing.ForwardRef(name)
     tags = field_tags(cls)
-    shown = {n: info for n, info in cls.__pydantic_fields__.items() if n not in tags or _may_see(tags[n], purposes)}
-    fields = {n: _field(info, purposes, base, making) for n, info in shown.items()}
+    shown = {
+        n: info for n, info in cls.__pydantic_fields__.items() if n not in tags or decide(tags[n], purposes).allowed
+    }
+    fields = {n: (_viewed(info.annotation, purposes, base, made), info) for n, info in shown.items()}
     make: Any = create_model
     view = make(
         name,
@@ -69,13 +79,7 @@ def _view(cls: Any, purposes: frozenset[Purpose], base: Any, making: dict[Any, s
         __validators__=_serializers(cls, shown.keys()),
         **fields,
     )
-    del making[cls]
-    _views[key] = view
-    if not making:
-        namespace = {made.__name__: made for (_, of), made in list(_views.items()) if of == purposes}
-        for (_, of), made in list(_views.items()):
-            if of == purposes and not made.__pydantic_complete__:
-                made.model_rebuild(_types_namespace=namespace)
+    made[cls] = view
     return view
 
 
@@ -87,23 +91,16 @@ def _with_config(cls: Any, base: Any) -> Any:
     return type(base)(base.__name__, (base,), own)
 
 
-def _field(info: FieldInfo, purposes: frozenset[Purpose], base: Any, making: dict[Any, str]) -> Any:
-    annotation = _viewed(info.annotation, purposes, base, making)
-    return (annotation, info)
-
-
-def _viewed(annotation: Any, purposes: frozenset[Purpose], base: Any, making: dict[Any, str]) -> Any:
+def _viewed(annotation: Any, purposes: frozenset[Purpose], base: Any, made: dict[Any, Any]) -> Any:
     """`annotation` with a view in place of each model in it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if not issubclass(annotation, base):
             return annotation
-        if annotation in making:
-            return typing.ForwardRef(making[annotation])
-        return _view(annotation, purposes, base, making)
+        return made.get(annotation) or _view(annotation, purposes, base, made)
     arguments = typing.get_args(annotation)
     if not arguments or typing.get_origin(annotation) is typing.Literal:
         return annotation
-    viewed = tuple(_viewed(one, purposes, base, making) for one in arguments)
+    viewed = tuple(_viewed(one, purposes, base, made) for one in arguments)
     if viewed == arguments:
         return annotation
     origin: Any = typing.get_origin(annotation)
@@ -126,10 +123,6 @@ def _serializers(cls: Any, names: Any) -> dict[str, Any]:
             decorate: Any = field_serializer
             found[name] = decorate(*kept, **options, check_fields=False)(function)
     return found
-
-
-def _may_see(policy: Any, purposes: frozenset[Purpose]) -> bool:
-    return decide(policy, purposes).allowed
 
 
 def _names(purposes: frozenset[Purpose]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_serializer, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model, field_serializer, model_serializer
 from pydantic.alias_generators import to_camel
 
 from purposebind import (
@@ -147,3 +147,19 @@ def test_what_makes_no_sense_is_refused() -> None:
         Patient.visible_to()
     with pytest.raises(TypeError, match="A purpose is a Purpose object"):
         Patient.visible_to("views_bills")  # type: ignore[arg-type]
+
+
+def _tree(field: str) -> type[PurposeModel]:
+    class Node(PurposeModel):
+        inner: Node | None = None
+        value: Annotated[str, AllowedFor(CARE)] = "x"
+
+    return create_model(field, __base__=PurposeModel, node=(Node, ...))
+
+
+def test_models_of_one_name_are_not_taken_for_one_another() -> None:
+    """A view would hold the fields of a stranger that happens to be called the same."""
+    for tree in (_tree("One"), _tree("Other")):
+        node = tree.visible_to(BILLS).model_fields["node"].annotation
+        assert node is not None
+        assert node.model_fields["inner"].annotation == node | None

@@ -36,7 +36,17 @@ FURTHER = [
     "break_glass",
 ]
 # For integrations, of the core.
-SEAMS = ["received", "names_to_send", "pack", "unpack", "declared_tags", "field_tags", "Scrubber", "redacted"]
+SEAMS = [
+    "received",
+    "names_to_send",
+    "pack",
+    "unpack",
+    "declared_tags",
+    "field_tags",
+    "Scrubber",
+    "redacted",
+    "chained",
+]
 TESTING = "testing"
 COMMANDS = ["demo"]
 

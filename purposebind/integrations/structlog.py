@@ -14,10 +14,9 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from purposebind import active_purposes
+from purposebind.redaction import WITHHELD
 
 __all__ = ["add_purposes", "withhold_locals"]
-
-_WITHHELD = "<withheld>"
 
 
 def add_purposes(logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -60,7 +59,7 @@ def withhold_locals(logger: Any, method_name: str, event_dict: MutableMapping[st
 def _without_locals(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: dict.fromkeys(item, _WITHHELD) if key == "locals" and isinstance(item, dict) else _without_locals(item)
+            key: dict.fromkeys(item, WITHHELD) if key == "locals" and isinstance(item, dict) else _without_locals(item)
             for key, item in value.items()
         }
     return [_without_locals(item) for item in value] if isinstance(value, list) else value

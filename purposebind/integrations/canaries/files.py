@@ -23,11 +23,7 @@ from .searching import LONGEST_FORM
 __all__ = ["files", "unpacked"]
 
 _PART: Final = 1 << 23
-_PACKED: Final[tuple[tuple[bytes, Any], ...]] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
-)
+_PACKED: Final[tuple[tuple[bytes, Any], ...]] = ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ\x00", lzma))
 _BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
@@ -68,10 +64,10 @@ def files(path: Path, base: Path | None = None) -> Iterator[tuple[str, int, byte
 
 def unpacked(data: bytes) -> Iterator[bytes]:
     """Yield what `data` is packed of, if it is packed."""
-    for magic, unpack in _PACKED:
+    for magic, module in _PACKED:
         if data.startswith(magic):
             try:
-                yield {gzip.open: gzip.decompress, bz2.open: bz2.decompress, lzma.open: lzma.decompress}[unpack](data)
+                yield module.decompress(data)
             except _BROKEN:
                 return
 
@@ -81,10 +77,10 @@ def _contents(path: Path, place: str) -> Iterator[tuple[str, int, bytes]]:
         start = file.read(8)
         file.seek(0)
         yield from _parts(file, place)
-    for magic, unpack in _PACKED:
+    for magic, module in _PACKED:
         if start.startswith(magic):
             try:
-                with unpack(path, "rb") as inner:
+                with module.open(path, "rb") as inner:
                     yield from _parts(inner, f"{place}, unpacked")
             except _BROKEN:  # cut short, or not what it looks like: what could be read was searched
                 return

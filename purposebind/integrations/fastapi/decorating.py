@@ -10,7 +10,7 @@ from typing import Any
 
 from purposebind import purpose_scope
 
-__all__ = ["decorated"]
+__all__ = ["decorated", "signature_of"]
 
 
 def decorated(function: Any, scope: purpose_scope, stating: object, asked: Any) -> Any:
@@ -26,7 +26,7 @@ def decorated(function: Any, scope: purpose_scope, stating: object, asked: Any) 
     scoped: Any = scope(function)
     if isinstance(function, (staticmethod, classmethod, property)):
         return scoped
-    signature = _signature(function)
+    signature = signature_of(function)
     name = f"_for_purpose_{sum(one.startswith('_for_purpose_') for one in signature.parameters)}"
 
     wrapper: Any
@@ -67,7 +67,8 @@ def decorated(function: Any, scope: purpose_scope, stating: object, asked: Any) 
     return wrapper
 
 
-def _signature(function: Any) -> inspect.Signature:
+def signature_of(function: Any) -> inspect.Signature:
+    """Return the signature of `function`, with its annotations evaluated where they can be."""
     try:
         return inspect.signature(function, eval_str=True)
     except NameError:  # a name of a local, or under TYPE_CHECKING: FastAPI knows what to do about it

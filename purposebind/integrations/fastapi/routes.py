@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from starlette.routing import BaseRoute, Host, Mount, WebSocketRoute
 from purposebind import Purpose, active_purposes, purpose_scope
 from purposebind.describing import declared_tags
 
+from .decorating import signature_of
 from .stating import for_purpose, stated_by
 
 __all__ = ["PARTS", "Operation", "mounted_apps", "operations"]
@@ -149,9 +149,7 @@ def _hints(call: Any) -> list[Any]:
     if call is None or isinstance(call, for_purpose):
         return []
     try:
-        signature = inspect.signature(call, eval_str=True)
-    except NameError:
-        signature = inspect.signature(call)
+        signature = signature_of(call)
     except (TypeError, ValueError):  # not written in Python
         return []
     return [*(one.annotation for one in signature.parameters.values()), signature.return_annotation]

@@ -15,11 +15,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from purposebind.redaction import WITHHELD
+
 from .reach import Place, place
 
-__all__ = ["STRUCTURE", "WITHHELD", "Cleaning", "cleaned", "withheld", "withheld_values"]
-
-WITHHELD: Final = "<withheld>"
+__all__ = ["STRUCTURE", "Cleaning", "cleaned", "withheld", "withheld_values"]
 
 STRUCTURE: Final = frozenset(
     (

@@ -1,7 +1,7 @@
 """The shape of the package: which module may see which, which names are public, and where the rules are kept.
 
-The modules are read, not imported (except in the one test that says so), so that a broken import is reported as what it
-is. They are found where the package is installed, so that the tests hold for the built wheel too.
+The modules are read, not imported (except in the tests that are about what an import does), so that a broken import is
+reported as what it is. They are found where the package is installed, so that the tests hold for the built wheel too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+import purposebind
 
 PACKAGE_NAME = "purposebind"
 
@@ -236,6 +239,13 @@ def _public_names(module: Module) -> set[str]:
     return {name for name in bound if not name.startswith("_")}
 
 
+def _typed(module: Module) -> dict[str, str]:
+    """The names that a module imports under ``if TYPE_CHECKING:``, from which module beside it."""
+    blocks = [node for node in module.tree.body if isinstance(node, ast.If) and _is_for_typing(node)]
+    statements = [each for block in blocks for each in block.body if isinstance(each, ast.ImportFrom)]
+    return {alias.name: each.module or "" for each in statements for alias in each.names}
+
+
 def _declared_all(module: Module) -> list[str] | None:
     for node in module.tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
@@ -281,6 +291,7 @@ def test_the_package_itself_imports_the_core_alone(module: Module) -> None:
     """`import purposebind` would otherwise need an extra, or pay for one."""
     for imported in _imports(module):
         assert set(_parts_imported(imported)) <= set(CORE), f"{module.path.name}:{imported.line}"
+    assert set(_typed(module).values()) <= set(CORE)
 
 
 @_each(EDGE_MODULES)
@@ -353,7 +364,18 @@ def test_the_public_names_are_the_promised_ones() -> None:
     assert declared is not None
     assert len(declared) == len(set(declared))
     assert set(declared) == FIXED_NAMES | ADDED_NAMES
-    assert _public_names(package) == FIXED_NAMES | ADDED_NAMES
+    assert _public_names(package) | set(_typed(package)) == FIXED_NAMES | ADDED_NAMES
+
+
+def test_a_public_name_is_what_type_checkers_take_it_for() -> None:
+    """The package imports its names late: a checker would be told of another one than the program gets."""
+    (package,) = (m for m in MODULES if not m.parts)
+    assert _typed(package) == purposebind._HOMES
+    for name, home in purposebind._HOMES.items():
+        assert getattr(purposebind, name) is getattr(import_module(f"purposebind.{home}"), name)
+        assert name in dir(purposebind)
+    with pytest.raises(AttributeError, match="module 'purposebind' has no attribute 'purpose_scopes'"):
+        _ = purposebind.purpose_scopes
 
 
 # --- Files -----------------------------------------------------------------------------------------------------------

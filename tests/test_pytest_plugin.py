@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -464,6 +465,38 @@ def test_importing_the_plugin_imports_nothing_more_than_the_core() -> None:
     added = done.stdout.split()
     assert all(name.startswith(("purposebind.testing", "purposebind.integrations")) for name in added), added
     assert len(added) <= 8
+
+
+def test_a_suite_that_does_not_use_the_library_does_not_import_it(tmp_path: Path) -> None:
+    """Every pytest run where it is installed would start later, and one that replaces parts of pydantic not at all."""
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n"
+        "def test_nothing_is_there():\n"
+        "    ours = {name for name in sys.modules if name.startswith('purposebind')}\n"
+        "    assert ours == {'purposebind', 'purposebind.integrations', 'purposebind.integrations.pytest'}\n"
+        "    assert 'pydantic' not in sys.modules\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", *PLUGIN, "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_what_a_test_does_that_imports_the_library_itself_ends_with_it(tmp_path: Path) -> None:
+    """The first test to import it would leave every later one observing, or in its scope."""
+    (tmp_path / "test_it.py").write_text(
+        "def test_first():\n"
+        "    from purposebind import Purpose, configure, purpose_scope\n"
+        "    configure(mode='observe')\n"
+        "    purpose_scope(Purpose('first', 'First')).__enter__()\n"
+        "def test_second():\n"
+        "    from purposebind import active_purposes, config\n"
+        "    assert config.current.mode == 'enforce'\n"
+        "    assert not active_purposes()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", *PLUGIN, "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "A scope was left open: first" in done.stdout
+    assert "2 passed, 1 error" in done.stdout, done.stdout + done.stderr
 
 
 def test_without_pytest_the_extra_is_named() -> None:

@@ -6,7 +6,7 @@ What this module keeps:
   test's block, and states its own purpose.
 - What a test configures ends with it, and a scope that it leaves open is an error of that test.
 - A suite that uses none of this runs as without it: the plugin looks at marked tests, and at those that ask for its
-  fixtures.
+  fixtures. Nothing of the library is imported before something uses it.
 
 pytest loads it where purposebind is installed; ``-p no:purposebind`` turns it off.
 
@@ -16,23 +16,24 @@ PYTEST_DONT_REWRITE: no assert is in here, and a suite that runs pytest inside p
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from purposebind import Purpose, PurposeError, purpose_scope
-from purposebind.testing import captured, isolated
 
 try:
     import pytest
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "pytest":
         raise
+    from purposebind import PurposeError
+
     raise PurposeError(
         "The pytest plugin needs pytest, which is not installed. Install it with: pip install 'purposebind[pytest]'"
     ) from None
 
 if TYPE_CHECKING:
+    from purposebind import Purpose, purpose_scope
     from purposebind.integrations.canaries import Canaries, Surfaced, Watch
     from purposebind.testing import Captured
 
@@ -59,24 +60,28 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def _purposebind_isolated() -> Iterator[
-    None
-]:  # a fixture, so that what wider ones configure is there before, and stays
+@pytest.fixture(autouse=True)  # a fixture, so that what wider ones configure is there before, and stays
+def _purposebind_isolated() -> Iterator[None]:
     """Undo what the test configures; fail it if it leaves a scope open."""
-    left = None
-    try:
-        with isolated():
+    if _is_used():
+        from purposebind.testing import isolated
+
+        with _failing_if_left_open(), isolated():
             yield
-    except PurposeError as error:
-        left = str(error)
-    if left is not None:
-        pytest.fail(left, pytrace=False)
+        return
+    yield
+    if _is_used():  # the test itself imported it
+        from purposebind.testing import isolated
+
+        with _failing_if_left_open(), isolated(since_import=True):
+            pass
 
 
 @pytest.fixture
 def purposes_captured() -> Iterator[Captured]:
     """What is denied and read during the test: ``.denials``, ``.reads``, and ``.of("Account.phone")``."""
+    from purposebind.testing import captured
+
     with captured() as seen:
         yield seen
 
@@ -103,6 +108,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse a mark that states no purpose, before fixtures are made for the test."""
     marks = list(item.iter_markers(_MARKER))
     if marks:
+        from purposebind import purpose_scope
+
         item.stash[_scopes] = purpose_scope(*_purposes(item, marks))
     result = yield
     watched = item.stash.get(_watched, None)
@@ -136,8 +143,28 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     return result
 
 
+def _is_used() -> bool:
+    """Whether anything in this process has used the library."""
+    return "purposebind.config" in sys.modules
+
+
+@contextmanager
+def _failing_if_left_open() -> Generator[None, None, None]:
+    from purposebind import PurposeError
+
+    left = None
+    try:
+        yield
+    except PurposeError as error:
+        left = str(error)
+    if left is not None:
+        pytest.fail(left, pytrace=False)
+
+
 def _purposes(item: pytest.Item, marks: list[pytest.Mark]) -> list[Purpose]:
     """The purposes of a test's marks, the widest mark first: a class's, then the test's own inside it (R4)."""
+    from purposebind import Purpose
+
     purposes: list[Purpose] = []
     for mark in reversed(marks):
         wrong = [each for each in mark.args if not isinstance(each, Purpose)]
@@ -229,8 +256,6 @@ class _Watched:
 
 
 def _write_back(written: Any) -> None:
-    import sys
-
     for text, stream in ((written.out, sys.stdout), (written.err, sys.stderr)):
         if isinstance(text, bytes):
             stream.buffer.write(text)

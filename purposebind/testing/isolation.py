@@ -11,16 +11,19 @@ from contextlib import contextmanager
 
 from purposebind import config, enforcement
 from purposebind.errors import PurposeError
-from purposebind.scope import current_frame, leave
+from purposebind.scope import OUTSIDE, current_frame, leave
 
 __all__ = ["isolated"]
 
 
 @contextmanager
-def isolated() -> Generator[None, None, None]:
+def isolated(*, since_import: bool = False) -> Generator[None, None, None]:
     """Undo at the end of the block what it changed for what runs after it: the configuration, and scopes left open.
 
     What observe mode has warned about once is warned about again inside.
+
+    Args:
+        since_import: Undo what was changed before the block too, as far back as the library was imported.
 
     Raises:
         PurposeError: A scope was left open here, in this thread or task. It is closed, and the error names it: what
@@ -33,6 +36,8 @@ def isolated() -> Generator[None, None, None]:
         'enforce'
     """
     configuration, before, warned = config.current, list(current_frame().around()), enforcement._warned.copy()
+    if since_import:
+        configuration, before, warned = config.Configuration(), [OUTSIDE], set()
     enforcement._warned.clear()
     try:
         yield

@@ -27,10 +27,12 @@ PLUGIN = ("-p", "purposebind.integrations.pytest", "-p", "no:purposebind", "-p",
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> Any:
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a suite in this process and returns its result."""
     pytester.makepyfile(shop=SHOP)
     pytester.syspathinsert()
+    for name in ("CI", "BUILD_NUMBER"):  # pytest prints each failure twice in full where it finds one of them
+        monkeypatch.delenv(name, raising=False)
 
     def run(tests: str, *options: str) -> Any:
         pytester.makepyfile(test_it="import pytest\nfrom shop import *\n" + textwrap.dedent(tests))

@@ -46,11 +46,13 @@ class Binding:
         field: The field's name as errors show it, such as ``"Account.phone"``.
         policy: What it may be used for.
         mode: The mode of its model, or None for the configured one.
+        where: What reads it, in words, where that is no code, such as ``"WHERE of a SQL statement"``.
     """
 
     field: str
     policy: Policy
     mode: config.Mode | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _refuse(binding: Binding, frame: Frame, decision: Decision, subject: Any) ->
         "culprits": decision.culprits,
         "site": Site(reader.f_code, reader.f_lasti) if reader is not None else None,
         "detail": detail,
+        "where": binding.where,
     }
     kind = NoActivePurpose if unscoped else PurposeViolation
     mode = binding.mode or config.current.mode

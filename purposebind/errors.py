@@ -31,7 +31,7 @@ UNRECOGNIZED: Final = "unrecognized"
 """The name of the purpose that stands for those which a process received and does not know."""
 
 
-_FACTS = ("field", "reason", "allowed", "never", "active", "sites", "culprits", "site", "detail")
+_FACTS = ("field", "reason", "allowed", "never", "active", "sites", "culprits", "site", "detail", "where")
 
 
 class Reason(Enum):
@@ -118,6 +118,7 @@ class PurposeViolation(PurposeError):
         reason: Why, as a `Reason`.
         site: Where the read is, or None where no Python frame outside the library was found.
         detail: What more is known of a lost scope, in words.
+        where: What reads it, in words, where that is no code: ``"WHERE of a SQL statement"``. Empty otherwise.
 
     Example:
         >>> try:
@@ -139,6 +140,7 @@ class PurposeViolation(PurposeError):
         culprits: Sequence[Purpose] = (),
         site: Site | None = None,
         detail: str = "",
+        where: str = "",
     ) -> None:
         super().__init__(field, reason.value)
         self.field = field
@@ -150,6 +152,7 @@ class PurposeViolation(PurposeError):
         self.culprits = tuple(culprits)
         self.site = site
         self.detail = detail
+        self.where = where
 
     def __str__(self) -> str:
         return "\n".join((self._headline(), *self._facts(), *self._ways_out()))
@@ -161,6 +164,8 @@ class PurposeViolation(PurposeError):
         facts = []
         if self.site is not None:
             facts.append(f"  read at      {self.site}")
+        if self.where:
+            facts.append(f"  read in      {self.where}")
         allowed = _names(self.allowed) or "nothing: its sources have no purpose in common"
         facts.append(f"  allowed for  {allowed}" + (f", never {_names(self.never)}" if self.never else ""))
         for number, (purpose, site) in enumerate(self.sites):
@@ -278,7 +283,7 @@ def _names(purposes: Sequence[Purpose]) -> str:
 
 
 def _restore(cls: type[PurposeViolation], state: dict[str, Any]) -> PurposeViolation:
-    facts = {name: state.pop(name) for name in _FACTS}
+    facts = {name: state.pop(name) for name in _FACTS if name in state}
     violation = cls(**facts)
     vars(violation).update(state)  # notes, and what others added
     return violation

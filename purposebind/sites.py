@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os.path
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, Final
 
-__all__ = ["WHOLE_FUNCTION", "Site", "caller", "outside_frame"]
+__all__ = ["WHOLE_FUNCTION", "Site", "caller", "outside_frame", "pass_over"]
 
 WHOLE_FUNCTION: Final = -1
 """The offset of a site that is a function, not an instruction in it; its line is where the function starts."""
@@ -21,6 +22,8 @@ _lines: dict[tuple[int, int], tuple[int, CodeType]] = {}
 _AT_MOST: Final = 4096
 """How many lines are remembered."""
 _CORE = os.path.dirname(os.path.abspath(__file__))
+_libraries: list[str] = []
+_bridges: list[Callable[[], FrameType | None]] = []
 
 
 class Site:
@@ -103,14 +106,39 @@ def caller(depth: int) -> Site:
 
 
 def outside_frame(frame: FrameType | None) -> FrameType | None:
-    """Return the nearest frame at or above `frame` that belongs neither to this package's core nor to pydantic."""
+    """Return the nearest frame at or above `frame` that belongs to no library that reads for others.
+
+    These are this package's core, pydantic, and what `pass_over` was told of.
+    """
+    found = _outside(frame)
+    if found is None:
+        for bridge in _bridges:
+            found = found or _outside(bridge())
+    return found
+
+
+def _outside(frame: FrameType | None) -> FrameType | None:
     while frame is not None:
         file = frame.f_code.co_filename
         passed_over = _passed_over.get(file)
         if passed_over is None:
             passed_over = os.path.dirname(file) == _CORE or f"{os.sep}pydantic{os.sep}" in file
+            passed_over = passed_over or file.startswith(tuple(_libraries))
             _passed_over[file] = passed_over
         if not passed_over:
             return frame
         frame = frame.f_back
     return None
+
+
+def pass_over(*folders: str, bridge: Callable[[], FrameType | None] | None = None) -> None:
+    """Name libraries that read for their callers: a site is where they were called, and not in them.
+
+    Args:
+        folders: Those of their packages.
+        bridge: Where no frame is left, returns the one to go on from, or None: a greenlet has a stack of its own.
+    """
+    _libraries.extend(os.path.join(folder, "") for folder in folders)
+    _passed_over.clear()
+    if bridge is not None:
+        _bridges.append(bridge)

@@ -21,8 +21,13 @@ def check_declaration(cls: Any) -> None:
     """Refuse tags of `cls` that stand on something that is no field.
 
     Raises:
-        PolicyError: A ClassVar or private attribute carries a tag.
+        PolicyError: A ClassVar or private attribute carries a tag; or it is a table of SQLModel's, made by hand.
     """
+    if cls.model_config.get("table") and "__purpose_keyword__" not in vars(cls) and could_be_tagged(cls):
+        raise PolicyError(
+            f"{cls.__name__} is a table model of SQLModel's and a PurposeModel: its columns would stay open. Inherit "
+            "from purposebind.integrations.sqlmodel.PurposeSQLModel instead of both."
+        )
     for name, annotation in _raw_annotations(cls).items():
         kind = (
             "ClassVar"

@@ -135,10 +135,10 @@ def pass_over(*folders: str, bridge: Callable[[], FrameType | None] | None = Non
     """Name libraries that read for their callers: a site is where they were called, and not in them.
 
     Args:
-        folders: Those of their packages.
+        folders: Those of their packages; or what the names of the code that they make begin with: ``"<sqlalchemy"``.
         bridge: Where no frame is left, returns the one to go on from, or None: a greenlet has a stack of its own.
     """
-    _libraries.extend(os.path.join(folder, "") for folder in folders)
+    _libraries.extend(one if one.startswith("<") else os.path.join(one, "") for one in folders)
     _passed_over.clear()
     if bridge is not None:
         _bridges.append(bridge)

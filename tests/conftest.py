@@ -17,6 +17,12 @@ EXHAUSTIVE = {
     "test_ledger_kills",
     "test_ledger_questions",
     "test_otel_services",
+    "test_postgres_async",
+    "test_postgres_check",
+    "test_postgres_commands",
+    "test_postgres_ddl",
+    "test_postgres_page",
+    "test_postgres_roles",
     "test_report_page",
     "test_service_adoption",
     "test_service_behaviour",
@@ -25,6 +31,8 @@ EXHAUSTIVE = {
     "test_shipping",
     "test_shipping_crashes",
     "test_shipping_fleet",
+    "test_sql_fuzz",
+    "test_sql_statements",
 }
 
 
@@ -39,11 +47,13 @@ EDGES = (
     "test_ledger",
     "test_logging",
     "test_otel",
+    "test_postgres",
     "test_pytest_plugin",
     "test_report",
     "test_sentry",
     "test_service",
     "test_ship",
+    "test_sql",
     "test_structlog",
     "test_telemetry",
 )

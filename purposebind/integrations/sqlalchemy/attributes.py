@@ -1,0 +1,172 @@
+"""Guarded attributes of entities, and what their instances hold.
+
+What this module keeps:
+
+- **R1** Reading a tagged attribute is a read, of absence too. Loading, setting, flushing, merging, refreshing, expiring
+  and pickling an entity is none.
+- **R6** What an entity holds is sealed, so no listing of its ``__dict__`` reveals.
+- **R10** Validators of the mapping (``@validates``) see the value that is set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import InstanceState, InstrumentedAttribute
+from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.sql import ClauseElement
+
+from purposebind import Sealed
+from purposebind.holding import asked, binding, boxed, is_somebodys, opened, settle, tell
+
+if TYPE_CHECKING:
+    from purposebind.enforcement import Binding
+
+__all__ = ["GuardedAttribute", "show_sealed", "watch_instances"]
+
+_get: Any = InstrumentedAttribute.__get__
+
+
+# In the place of SQLAlchemy's own. It has no docstring: SQLAlchemy shows the column's.
+class GuardedAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
+    __slots__ = ()
+    inherit_cache = True
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        value = _get(self, instance, owner)
+        if instance is None:
+            return value
+        if type(value) is Sealed:
+            if not is_somebodys(value):  # said here: a listener to each load would cost more than the sealing
+                _tell(instance, value)
+            return opened(value)
+        del value  # a refusal's traceback shows our locals (R7)
+        state = instance_state(instance)
+        asked(_binding(self), state.dict.get(_subject(state) or ""))
+        return _get(self, instance, owner)
+
+
+def _tell(instance: Any, box: Sealed[Any]) -> None:
+    state = instance_state(instance)
+    subject = _subject(state)
+    if subject is not None:
+        tell(box, state.dict.get(subject))
+
+
+def _binding(attribute: Any) -> Binding:
+    found: Binding = attribute.comparator.prop.columns[0].type.binding
+    return found
+
+
+def _subject(state: Any) -> str | None:
+    watched = state.manager.info.get(_WATCHED)
+    return None if watched is None else watched.subject
+
+
+_WATCHED = "purposebind"
+
+
+class _Watched:
+    """What is done to the instances of one class."""
+
+    def __init__(self, bindings: dict[str, Binding], subject: str | None) -> None:
+        self.bindings = bindings
+        # What was assigned is told apart from what was loaded: see SealedType.compare_values.
+        self.assigned = {key: binding(one.field, one.policy, one.mode) for key, one in bindings.items()}
+        self.subject = subject
+
+    def refreshed(self, state: Any, *_: Any) -> None:
+        settle(state.dict, self.bindings, self.subject)
+
+    def inserted(self, mapper: Any, connection: Any, state: Any) -> None:
+        settle(state.dict, self.bindings, self.subject)
+
+    def setting(self, key: str) -> Callable[..., Any]:
+        bound, subject = self.assigned[key], self.subject
+
+        def set_(state: Any, value: Any, old: Any, initiator: Any) -> Any:
+            if (
+                value is None
+                or value is NO_VALUE
+                or isinstance(value, ClauseElement)
+                or hasattr(value, "__clause_element__")
+            ):
+                return value  # an expression is written into the statement, and weighed there
+            if type(value) is Sealed and value.policy is bound.policy:
+                return value
+            return boxed(value, bound, state.dict.get(subject) if subject is not None else None)
+
+        return set_
+
+    def told(self, state: Any, value: Any, old: Any, initiator: Any) -> Any:
+        """The `SubjectId` was set: what was set before it is that person's."""
+        settle(
+            {**{key: state.dict.get(key) for key in self.bindings}, initiator.key: value}, self.bindings, self.subject
+        )
+        return value
+
+    def pickled(self, state: Any, saved: dict[str, Any]) -> None:
+        """Leave out what the database has: it is loaded anew. What it does not have yet is pickled as a model is."""
+        gone = self.left_out(state)
+        if gone:
+            saved["expired_attributes"] = set(saved.get("expired_attributes", ())) | gone
+        if "committed_state" in saved:
+            saved["committed_state"] = {
+                key: NO_VALUE if type(value) is Sealed else value for key, value in saved["committed_state"].items()
+            }
+
+    def left_out(self, state: Any) -> set[str]:
+        if state.key is None:
+            return set()
+        return {key for key in self.bindings if key in state.dict and key not in state.committed_state}
+
+
+def show_sealed(cls: Any, tagged: frozenset[str]) -> None:
+    """Have the representation that a mapped dataclass was given show its tagged attributes sealed (R6)."""
+
+    def __repr__(self: Any) -> str:
+        parts: list[str] = []
+        for field in dataclasses.fields(self):
+            if field.repr:
+                value = instance_dict(self).get(field.name, ...) if field.name in tagged else getattr(self, field.name)
+                parts.append(f"{field.name}={value!r}")
+        return f"{type(self).__qualname__}({', '.join(parts)})"
+
+    cls.__repr__ = reprlib.recursive_repr()(__repr__)
+
+
+def watch_instances(cls: Any, bindings: dict[str, Binding], subject: str | None) -> None:
+    """Have what instances of a mapped class hold be sealed, whatever put it there.
+
+    Args:
+        cls: The class.
+        bindings: Its tagged attributes.
+        subject: The attribute marked `SubjectId`, or None.
+    """
+    manager = cls.__mapper__.class_manager
+    if _WATCHED in manager.info:
+        return
+    watched = _Watched(bindings, subject)
+    manager.info[_WATCHED] = watched
+    for name in ("refresh", "refresh_flush"):
+        event.listen(cls, name, watched.refreshed, raw=True)
+    event.listen(cls, "after_insert", watched.inserted, raw=True)
+    event.listen(cls, "pickle", watched.pickled, raw=True)
+    for key in bindings:
+        event.listen(getattr(cls, key), "set", watched.setting(key), retval=True, raw=True)
+    if subject is not None and subject not in bindings:
+        event.listen(getattr(cls, subject), "set", watched.told, retval=True, raw=True)
+    if getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None):
+        cls.__getstate__ = _getstate
+
+
+def _getstate(self: Any) -> dict[str, Any]:
+    state: InstanceState[Any] = self._sa_instance_state
+    watched = state.manager.info.get(_WATCHED)
+    gone = watched.left_out(state) if watched is not None else ()
+    return {key: value for key, value in self.__dict__.items() if key not in gone}

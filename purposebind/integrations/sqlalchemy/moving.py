@@ -1,0 +1,145 @@
+"""Which columns of a compiled statement are the loading of an entity, so that they come back sealed.
+
+What this module keeps:
+
+- **R1** A column of an entity stays sealed on its way; a column that was asked for by itself comes back plain, and is a
+  use. Which is which is known while a statement is compiled, and nowhere later.
+
+Nothing is decided here: the analyser is told which places come back sealed, and whether what stands there is the bare
+column is for it to say, of the final text.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+from sqlalchemy import ARRAY
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ColumnElement
+
+from purposebind.policy import Policy
+
+from .sealed_type import SealedType
+
+__all__ = ["Moved", "comes_sealed", "moved_by", "telling_compiler"]
+
+_known: dict[type[SQLCompiler], type[SQLCompiler]] = {}
+
+
+def telling_compiler(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
+    """Return `compiler`, of a dialect, so that what it compiles tells the places that come back sealed."""
+    if issubclass(compiler, _Telling):
+        return compiler
+    if compiler not in _known:
+        _known[compiler] = type(compiler.__name__, (_Telling, compiler), {})
+    return _known[compiler]
+
+
+Moved = tuple[tuple[int, Policy], ...]
+"""Places of a result, counted from 0, that come back sealed, each with the policy that it is sealed under."""
+
+
+def moved_by(context: Any, statement: str) -> Moved:
+    """Return the places that come back sealed from a statement that is about to be executed.
+
+    Args:
+        context: Its execution context.
+        statement: Its final text. A column's default is executed in the context of its INSERT, and is no part of it.
+    """
+    compiled = getattr(context, "compiled", None)
+    if compiled is None or not isinstance(compiled, _Telling):
+        return ()
+    if statement != context.statement and not (
+        context.execute_style.name == "INSERTMANYVALUES" and statement[:6] == context.statement[:6] == "INSERT"
+    ):
+        return ()
+    return compiled.purposebind_moved
+
+
+def comes_sealed(result: Any, getter: Any) -> bool:
+    """Whether a column of a result comes sealed.
+
+    Args:
+        result: The result.
+        getter: What takes the column out of a row, as the result made it.
+    """
+    compiled = getattr(getattr(result, "context", None), "compiled", None)
+    if not isinstance(compiled, _Telling) or not compiled._ordered_columns:
+        return False
+    try:
+        return isinstance(compiled._result_columns[getter(_PLACES)].type, SealedType)
+    except Exception:  # no getter of one place
+        return False
+
+
+class _Places:
+    """A row in which each place holds its number."""
+
+    def __getitem__(self, place: int) -> int:
+        return place
+
+
+_PLACES = _Places()
+
+
+class _Telling(SQLCompiler):
+    """The part of a compiler that notes what a result holds."""
+
+    _purposebind_moved: Moved | None = None
+
+    def _add_to_result_map(self, keyname: str, name: str, objects: tuple[Any, ...], type_: Any) -> None:
+        if isinstance(type_, SealedType) and self._is_raw(objects):
+            type_ = type_.impl_instance
+        elif isinstance(type_, ARRAY) and isinstance(type_.item_type, SealedType):  # array_agg: never bare, so a use
+            type_ = copy(type_)
+            type_.item_type = type_.item_type.impl_instance
+        super()._add_to_result_map(keyname, name, objects, type_)
+
+    @property
+    def purposebind_moved(self) -> Moved:
+        """The places of the result that come back sealed."""
+        moved = self._purposebind_moved
+        if moved is None:
+            kinds = enumerate(entry.type for entry in self._result_columns)
+            sealed = [(place, kind.policy) for place, kind in kinds if isinstance(kind, SealedType)]
+            moved = self._purposebind_moved = tuple(sealed) if self._ordered_columns else ()
+        return moved
+
+    def _is_raw(self, objects: tuple[Any, ...]) -> bool:
+        """Whether a column of the result was asked for by itself."""
+        state: Any = self.compile_state
+        entities = _entities(state)
+        if entities is not None:
+            columns = [column for entity in entities for column in _raw_columns(entity)]
+            if getattr(
+                self.statement, "is_insert", False
+            ):  # in bulk it is written anew, of columns that are only equal
+                raw = {hash(column) for column in columns}
+                return any(hash(one) in raw for one in objects if isinstance(one, ColumnElement))
+            raw = {id(column) for column in columns}
+            return any(id(one) in raw for one in objects)
+        statement: Any = getattr(state, "statement", None)
+        if statement is None:
+            statement = self.statement
+        if getattr(statement, "is_dml", False):
+            return bool(statement._returning)  # what a flush asks for goes into its entities
+        return True
+
+
+def _entities(state: Any) -> list[Any] | None:
+    """The entities of a statement of the ORM, or None."""
+    if state is None:
+        return None
+    entities = getattr(state, "_entities", None)
+    if entities is None and getattr(state, "from_statement_ctx", None) is not None:  # RETURNING of an ORM statement
+        entities = state.from_statement_ctx._entities
+    return entities
+
+
+def _raw_columns(entity: Any) -> list[Any]:
+    if hasattr(entity, "_fetch_column"):
+        return [entity._fetch_column, entity.column]
+    if hasattr(entity, "_entities"):  # a bundle
+        return [column for one in entity._entities for column in _raw_columns(one)]
+    return []

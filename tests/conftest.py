@@ -26,6 +26,7 @@ EXHAUSTIVE = {
     "test_report_page",
     "test_service_adoption",
     "test_service_behaviour",
+    "test_service_postgres",
     "test_service_redis",
     "test_ship_command",
     "test_shipping",

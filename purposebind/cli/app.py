@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import demo_command, ledger_commands, report_command, ship_command
+from . import demo_command, ledger_commands, postgres_commands, report_command, ship_command
 
 __all__ = ["app"]
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("demo")(demo_command.demo)
 app.command("report")(report_command.report)
 app.add_typer(ledger_commands.group)
+app.add_typer(postgres_commands.group)
 ledger_commands.group.command("ship")(ship_command.ship)
 
 

@@ -4,8 +4,8 @@
 
 The query loads 1,000 entities of eight columns, three of which are tagged, by the ORM, from SQLite in memory: a
 database that takes longer would only make the ratio smaller. Both engines take turns, so that what slows the machine
-down slows both; the ratio is the median of the turns' ratios. The other rows are the check of a statement by itself: one
-that was weighed before, and the first of a text.
+down slows both; the ratio is the median of the turns' ratios. The other rows are the check of a statement by itself:
+one that was weighed before, and the first of a text.
 """
 
 from __future__ import annotations

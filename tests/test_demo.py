@@ -24,14 +24,16 @@ from typer.testing import CliRunner
 import purposebind
 from purposebind import NoActivePurpose, PurposeViolation, configure, purpose_scope
 from purposebind.cli.app import app
-from purposebind.demo import Replay, accounts, render, replay, roads, signin, store, story
+from purposebind.demo import Replay, accounts, queries, render, replay, roads, signin, store, story, tables
 from purposebind.demo.accounts import ADVERTISING, SECURITY, TARGETING, TWO_FACTOR, Account
 from purposebind.demo.contacts import EmailBook, PhoneBook, digests
 from purposebind.demo.incident import Incident
 from purposebind.demo.population import CAMPAIGN, Population, invent
+from purposebind.integrations.sqlalchemy import checking
 
 PHONE = "+353209112345"
-ALL_REFUSED = dict.fromkeys(["dump", "sql", "equality", "pickle", "deputy"], "refused")
+WITHOUT_SQLALCHEMY = dict.fromkeys(["dump", "sql", "equality", "pickle", "deputy"], "refused")
+ALL_REFUSED = {**WITHOUT_SQLALCHEMY, **dict.fromkeys(["orm", "core", "text", "cursor"], "refused")}
 ADA = Account(id=1, handle="ada", country="IE", phone=PHONE)
 COMMAND = "from purposebind.cli import main; main()"
 
@@ -107,7 +109,7 @@ def test_the_configuration_is_restored() -> None:
     assert (logger.handlers, logger.propagate) == before
 
 
-@pytest.mark.parametrize("way", [way for road in roads.ROADS for way in road.ways])
+@pytest.mark.parametrize("way", [way for road in roads.roads() for way in road.ways])
 def test_each_way_really_is_the_match(way: roads.Way) -> None:
     """A road that fails for a mistake of its own would be taken for one that the library closed (R1, R4, R11)."""
     population = invent(60, seed=3)
@@ -157,7 +159,8 @@ def test_tags_that_do_nothing_are_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(store, "Account", OpenAccount)
     code, said = run_here("--accounts", "60")
     assert (code, said["passed"], said["first_read"]) == (1, False, "open")
-    assert said["roads"] == {**dict.fromkeys(ALL_REFUSED, "open"), "equality": "refused"}  # that one takes LookupKey
+    open_ones = ("dump", "sql", "pickle", "deputy")  # equality takes LookupKey, and the queries the tables
+    assert said["roads"] == {**ALL_REFUSED, **dict.fromkeys(open_ones, "open")}
     assert said["affected"] == 0 < said["affected_truth"]
     text = shown(replay(7))
     for words in ("Not refused", "open", "WRONG", "0 people were counted", "This is not what has to happen"):
@@ -175,12 +178,34 @@ def test_tags_that_do_nothing_are_noticed(monkeypatch: pytest.MonkeyPatch) -> No
 def test_one_open_road_is_noticed(
     road: str, model: type, method: str, leaking: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One open road out of five is all it takes, and has to fail the replay."""
+    """One open road out of nine is all it takes, and has to fail the replay."""
     monkeypatch.setattr(model, method, leaking)
     code, said = run_here("--accounts", "7")
     assert code == 1
     assert said["roads"] == {**ALL_REFUSED, road: "open"}
     assert said["affected"] == said["affected_truth"]
+
+
+def test_statements_that_are_not_asked_for_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that lets queries pass, when entities alone refuse, would leave the road of 2019 open (R1)."""
+    monkeypatch.setattr(checking, "use", lambda uses: None)
+    code, said = run_here("--accounts", "7")
+    assert code == 1
+    assert said["roads"] == {**ALL_REFUSED, **dict.fromkeys(roads.NAMES_OF_QUERY_ROADS, "open")}
+    assert said["affected"] == said["affected_truth"]
+
+
+def test_an_entity_that_hands_out_what_it_holds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way along a road counts: queries that are refused would hide an entity that is not."""
+    monkeypatch.setattr(tables.Account, "phone", property(lambda self: PHONE))
+    monkeypatch.setattr(tables.Account, "email", property(lambda self: None))
+    with store.open_store() as opened:
+        opened.fill(invent(7, 1))
+        evidence = roads.Evidence(opened, frozenset(digests(PHONE)), ())
+        found = {
+            way.__name__: roads.attempt(roads.Road("", "", (way,)), evidence) for way in queries.QUERY_ROADS[0].ways
+        }
+    assert found["_entities"] == "open"
 
 
 def test_a_handover_opens_the_deputy_and_is_noticed() -> None:
@@ -315,6 +340,7 @@ def test_json_is_one_object_and_nothing_else() -> None:
     said = json.loads(done.stdout)
     assert (said["people"], said["list_entries"], said["seed"], said["passed"]) == (2000, 1200, 2019, True)
     assert said["roads"] == ALL_REFUSED
+    assert said["left_out"] == ""
     assert 0 < said["affected"] == said["affected_truth"] < said["read"] == said["read_truth"] < said["people"]
     assert len(said["warnings"]) == len(said["groups"]) == 4
     assert set(said["counted"]) == {"people", "read", "affected"}
@@ -360,6 +386,27 @@ def test_without_the_ledgers_extra_it_says_what_to_install(missing: str) -> None
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'purposebind[ledger]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["sqlalchemy", "sqlglot"])
+def test_without_sqlalchemy_its_roads_are_left_out_and_it_says_so(missing: str) -> None:
+    """Failing for want of an extra, it shows nothing; silent of it, it would claim roads that it never tried."""
+    program = f"import sys; sys.modules[{missing!r}] = None\n{COMMAND}"
+    done = run("demo", "--accounts", "7", "--json", program=program)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["passed"], said["roads"]) == (0, True, WITHOUT_SQLALCHEMY)
+    assert said["affected"] == said["affected_truth"]
+    shown = run("demo", "--accounts", "7", program=program)
+    assert (shown.returncode, shown.stderr.strip()) == (0, "")
+    assert [line for line in shown.stdout.splitlines() if "pip install" in line] == [said["left_out"]]
+    for words in (*roads.NAMES_OF_QUERY_ROADS, missing, "pip install 'purposebind[ledger,sqlalchemy]'"):
+        assert words in said["left_out"]
+
+
+def test_the_names_of_the_roads_that_may_be_left_out() -> None:
+    """The line that says what is left out is read where nobody can look it up."""
+    assert tuple(road.name for road in queries.QUERY_ROADS) == roads.NAMES_OF_QUERY_ROADS
+    assert tuple(road.name for road in roads.roads()) == tuple(ALL_REFUSED)
 
 
 def test_text_without_a_terminal_is_plain() -> None:

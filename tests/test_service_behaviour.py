@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 import pytest
 from service.page import AFTER, BEFORE
-from service.running import STAFF, Service
-from service.visits import Customer, a_day
+from service.running import PEOPLE, STAFF, Service
+from service.visits import Customer, a_day, export
+
+from purposebind.ledger import Ledger
 
 TREES = {"before": BEFORE, "after": AFTER}
 
@@ -94,6 +97,25 @@ def test_an_expensive_order_needs_ones_own_code(service: Service) -> None:
     }
     assert service.sent("mail", dan.email) == f"Order {made['id']}: a car will be sent to 1 dan14 Street"
     assert cleo.get("/orders").json() == []
+
+
+@pytest.mark.parametrize("way", ["entity", "orm", "core", "text", "cursor"])
+def test_the_audience_is_refused_as_whatever_it_is_written(
+    way: str, service: Service, request: pytest.FixtureRequest
+) -> None:
+    """The misuse of 2019 was most likely a query: were one form of it let through, that is the form it would take."""
+    refused = "after" in request.node.name
+    began = datetime.now(timezone.utc)
+    assert export(service, way, partner=way) == ("FAILURE" if refused else "SUCCESS")
+    file = service.folder / f"audience-{way}.csv"
+    if refused:
+        with Ledger(service.folder / "ledger") as ledger:
+            (denial,) = ledger.denials(since=began)
+        assert (denial.field, denial.purposes, denial.enforced) == ("Account.phone", ("advertising",), True)
+        assert "audience.py:" in (denial.site or "")
+        assert not file.exists()
+    else:
+        assert len(file.read_text(encoding="utf-8").splitlines()) == PEOPLE
 
 
 def test_what_advertising_may_know_it_still_knows(service: Service) -> None:

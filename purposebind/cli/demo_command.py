@@ -33,7 +33,7 @@ def demo(
 ) -> None:
     """Replay 2019: match an advertiser's list to phones and e-mails that were given for two-factor login.
 
-    Sign-in reads them and works. The audience match is refused, at the first read and by five other roads. Then it runs
+    Sign-in reads them and works. The audience match is refused, at the first read and by every other road. Then it runs
     in observe mode, as it went in 2019, and the people affected are counted exactly: by a hook while it runs, and by
     the ledger afterwards.
 

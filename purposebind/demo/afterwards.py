@@ -55,7 +55,7 @@ def ask(folder: Path) -> Answer:
     with Ledger(place) as ledger:
         read = ledger.affected(purpose=ADVERTISING, decision="observed")
         affected = ledger.affected(purpose=TARGETING, decision="observed")
-        page.write_text(render(build(ledger, declared_in("purposebind.demo"))), encoding="utf-8")
+        page.write_text(render(build(ledger, declared_in("purposebind.demo.accounts"))), encoding="utf-8")
         intact = ledger.verify().ok
     return Answer(
         ledger=str(place),

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from .population import CAMPAIGN
-from .roads import ROADS
+from .roads import roads
 from .story import COUNTED, Replay, Watch
 
 __all__ = ["progress_bar", "show"]
@@ -84,10 +84,12 @@ def _refused(replay: Replay) -> Iterator[RenderableType]:
 def _roads(replay: Replay) -> Iterator[RenderableType]:
     yield _chapter(3, "The same match by other roads")
     table = _table("Road", "What the developer does", "Outcome")
-    for road in ROADS:
+    for road in roads():
         outcome = replay.roads[road.name]
         table.add_row(road.name, road.description, Text(outcome, style=_GOOD if outcome == "refused" else _BAD))
     yield table
+    if replay.left_out:
+        yield _Verbatim(replay.left_out)
 
 
 def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:

@@ -1,8 +1,10 @@
-"""The same match by five other roads: what a developer may try, in good faith, when the attribute raises.
+"""The same match by other roads: what a developer may try, in good faith, when the attribute raises.
 
 Each road is a whole match, written to succeed: with the library in observe mode it finds the very people that the plain
 match finds (`tests/test_demo.py` holds it to that). So a road reported as refused was refused by the library, and not
 by a mistake on the way.
+
+The roads through SQLAlchemy are in `purposebind.demo.queries`, and are left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import pickletools
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Literal, TypeAlias
 
 from purposebind import PurposeViolation, purpose_scope
@@ -22,7 +25,7 @@ from .population import CAMPAIGN
 from .signin import contact_digests
 from .store import Store
 
-__all__ = ["ROADS", "Evidence", "Outcome", "Road", "Way", "attempt"]
+__all__ = ["NAMES_OF_QUERY_ROADS", "ROADS", "Evidence", "Outcome", "Road", "Way", "attempt", "left_out", "roads"]
 
 Outcome: TypeAlias = Literal["refused", "open"]
 
@@ -119,6 +122,33 @@ ROADS = (
     Road("pickle", "search the bytes of a pickle; load one that sign-in made", (_bytes_of_pickle, _pickle_from_queue)),
     Road("deputy", "call sign-in's function, which opens a security scope itself", (_deputy,)),
 )
+
+"""The roads that need nothing but the core."""
+
+NAMES_OF_QUERY_ROADS = ("orm", "core", "text", "cursor")
+_FROM_THE_SQLALCHEMY_EXTRA = ("sqlalchemy", "sqlglot")
+
+
+def left_out() -> str:
+    """Return which roads are left out here, and how to get them, in one line; or "" where none is."""
+    for name in _FROM_THE_SQLALCHEMY_EXTRA:
+        try:
+            import_module(name)
+        except ModuleNotFoundError:
+            names = ", ".join(NAMES_OF_QUERY_ROADS)
+            return (
+                f"Left out, for want of {name}: {names}. To try them too: pip install 'purposebind[ledger,sqlalchemy]'"
+            )
+    return ""
+
+
+def roads() -> tuple[Road, ...]:
+    """Return all roads that can be tried here."""
+    if left_out():
+        return ROADS
+    from .queries import QUERY_ROADS
+
+    return (*ROADS, *QUERY_ROADS)
 
 
 def attempt(road: Road, evidence: Evidence) -> Outcome:

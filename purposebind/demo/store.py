@@ -34,10 +34,14 @@ class Store:
 
     Rows become models where a query can make them so; then the tags travel with the data. The one query that returns
     bare rows says what it may be called for.
+
+    Attributes:
+        path: The database's file, for whoever opens it by themselves.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self.path = path
 
     def fill(self, population: Population) -> None:
         """Write the people as they sign up, and the list as the advertiser uploads it."""
@@ -90,9 +94,8 @@ def _in(countries: Sequence[str]) -> str:
 @contextmanager
 def open_store() -> Generator[Store, None, None]:
     """Make an empty store, and delete it at the end of the block."""
-    with (
-        tempfile.TemporaryDirectory(prefix="purposebind-demo-") as folder,
-        closing(sqlite3.connect(Path(folder) / "service.db")) as connection,
-    ):
-        connection.executescript(_SCHEMA)
-        yield Store(connection)
+    with tempfile.TemporaryDirectory(prefix="purposebind-demo-") as folder:
+        path = Path(folder) / "service.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(_SCHEMA)
+            yield Store(connection, path)

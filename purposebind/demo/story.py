@@ -21,7 +21,7 @@ from .audience import AudienceRow, match_audience
 from .contacts import COUNTRIES
 from .incident import Incident, ReadGroup
 from .population import CAMPAIGN, Population, invent
-from .roads import ROADS, Evidence, Outcome, attempt
+from .roads import Evidence, Outcome, attempt, left_out, roads
 from .signin import Gateway, queue_logins, send_login_codes
 from .store import Store, open_store
 
@@ -56,6 +56,7 @@ class Replay:
         first_read: ``"refused"`` where the plain audience match was refused at its first read.
         error: What its developer saw, or "" where it was not refused.
         roads: The outcome of each other road, by name.
+        left_out: Which roads could not be tried, as SQLAlchemy is not installed, and how to get them; or "".
         violations: How many reads the hook was told of when the match ran in observe mode.
         read: How many people's phone or e-mail address was read for advertising, counted by the hook alone.
         read_truth: The same from the seed: everybody in the campaign's countries.
@@ -83,6 +84,7 @@ class Replay:
     first_read: Outcome
     error: str
     roads: dict[str, Outcome]
+    left_out: str
     violations: int
     read: int
     read_truth: int
@@ -157,10 +159,10 @@ def replay(
         login_codes, queued = _log_in(store)
         watch("Matching the audience", 0.4)
         first_read, error = _match(store, uploaded)
-        watch("Trying five other roads", 0.4)
+        watch("Trying the other roads", 0.4)
         evidence = Evidence(store, uploaded, queued)
         with configure(mode="enforce", unscoped="enforce", on_violation=()):
-            roads: dict[str, Outcome] = {road.name: attempt(road, evidence) for road in ROADS}
+            outcomes: dict[str, Outcome] = {road.name: attempt(road, evidence) for road in roads()}
 
         doing = "Matching the audience as in 2019"
         incident, audience = _match_as_in_2019(
@@ -179,7 +181,8 @@ def replay(
         login_codes=login_codes,
         first_read=first_read,
         error=error,
-        roads=roads,
+        roads=outcomes,
+        left_out=left_out(),
         violations=incident.violations,
         read=len(incident.people(ADVERTISING)),
         read_truth=len(population.looked_up),

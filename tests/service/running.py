@@ -11,20 +11,20 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TypeVar
 
 import httpx
 from celery import Celery
+from sqlalchemy import create_engine
+from sqlalchemy import text as sql
 
 __all__ = ["PEOPLE", "STAFF", "Service", "until"]
 
@@ -53,10 +53,21 @@ class Service:
         folder: Where its data are, and its logs; used again, the data are those of before.
         broker: The URL of a broker and of its results; without one they are folders.
         pool: Celery's pool, and whatever else its command line takes.
+        database: The URL of a database with people in it; without one it is a file in `folder`, and filled.
+        owner: The same, for who may look at all of it.
     """
 
-    def __init__(self, tree: Path, folder: Path, broker: str | None = None, pool: Sequence[str] = ("solo",)) -> None:
+    def __init__(
+        self,
+        tree: Path,
+        folder: Path,
+        broker: str | None = None,
+        pool: Sequence[str] = ("solo",),
+        database: str | None = None,
+        owner: str | None = None,
+    ) -> None:
         self.folder = folder
+        self._database, self._owners = database, owner or database
         self._pool = pool
         self._processes: list[subprocess.Popen[bytes]] = []
         self._logs: list[IO[bytes]] = []
@@ -71,6 +82,7 @@ class Service:
             "SHOP_FOLDER": str(folder),
             "SHOP_KEYS": self._key(),
             **(_folders(self._queue) if broker is None else {"SHOP_BROKER": broker}),
+            **({} if database is None else {"SHOP_DATABASE": database}),
         }
 
     def _key(self) -> str:
@@ -80,7 +92,7 @@ class Service:
         return file.read_text()
 
     def __enter__(self) -> Service:
-        if not (self.folder / "shop.db").exists():
+        if self._database is None and not (self.folder / "shop.db").exists():
             self.run("shop.seed", str(PEOPLE))
         listening = socket.create_server(("127.0.0.1", 0))
         with listening:
@@ -96,7 +108,7 @@ class Service:
             "--without-heartbeat",
         ]
         self._start("worker", [*celery, "--loglevel", "INFO", "--pool", *self._pool])
-        self._before = self.rows("SELECT COALESCE(MAX(rowid), 0) FROM outbox")[0][0]
+        self._before = self.rows("SELECT COALESCE(MAX(id), 0) FROM outbox")[0][0]
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False)
         return self
 
@@ -150,20 +162,23 @@ class Service:
 
     # --- What it wrote -----------------------------------------------------------------------------------------------
 
-    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        """Return what the database says."""
-        with closing(sqlite3.connect(self.folder / "shop.db", timeout=30)) as database:
-            return database.execute(query, values).fetchall()
+    def rows(self, query: str, **values: object) -> list[tuple[object, ...]]:
+        """Return what the database says, asked as its owner."""
+        engine = create_engine(self._owners or f"sqlite:///{self.folder / 'shop.db'}?timeout=30")
+        try:
+            with engine.connect() as connection:
+                return [tuple(row) for row in connection.execute(sql(query), values)]
+        finally:
+            engine.dispose()
 
     def sent(self, kind: str, recipient: str, text: str = "") -> str:
         """Return the last message to `recipient` with `text` in it since the start, waiting for it."""
         query = (
-            "SELECT text FROM outbox WHERE rowid > ? AND kind = ? AND recipient = ? AND instr(text, ?) "
-            "ORDER BY rowid DESC"
+            "SELECT text FROM outbox WHERE id > :before AND kind = :kind AND recipient = :recipient "
+            "AND text LIKE '%' || :text || '%' ORDER BY id DESC"
         )
-        found = until(
-            lambda: self.rows(query, self._before, kind, recipient, text), f"{kind} to {recipient}: {self.logs()}"
-        )
+        values = {"before": self._before, "kind": kind, "recipient": recipient, "text": text}
+        found = until(lambda: self.rows(query, **values), f"{kind} to {recipient}: {self.logs()}")
         return str(found[0][0])
 
     def logs(self) -> str:

@@ -64,9 +64,9 @@ def match(service: Service) -> httpx.Response:
     return service.http.post("/ads/match", json={"hashes": hashes}, headers=STAFF)
 
 
-def export(service: Service) -> str:
-    """The nightly export; returns how its task ended."""
-    started = service.http.post("/ads/exports", params={"partner": "adco"}, headers=STAFF)
+def export(service: Service, way: str = "model", partner: str = "adco") -> str:
+    """The nightly export, or another way to the same audience; returns how its task ended."""
+    started = service.http.post("/ads/exports", params={"partner": partner, "way": way}, headers=STAFF)
     assert started.status_code == 202, started.text
     task = started.json()["task"]
 
@@ -78,7 +78,9 @@ def export(service: Service) -> str:
 
 
 def a_day(service: Service) -> tuple[httpx.Response, str]:
-    """A day in the shop: five people sign in, one forgets a password, two order; at night come match and export.
+    """A day in the shop: five people sign in, two look at themselves, one forgets a password, two order.
+
+    At night come match and export.
 
     Returns:
         The answer to the match, and the state of the export: all else has to work.
@@ -87,6 +89,7 @@ def a_day(service: Service) -> tuple[httpx.Response, str]:
     ada, bob, cleo, dan, _ = [Customer(service, n, h).sign_in() for n, h in enumerate(handles, 1)]
 
     assert ada.get("/profile").json()["phone"] == ada.phone
+    assert cleo.get("/profile").json()["email"] == cleo.email
     assert bob.get("/profile/ada1").json() == {"id": 1, "handle": "ada1", "city": "Lyon"}
 
     finn = Customer(service, 6, "finn6")

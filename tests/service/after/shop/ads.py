@@ -34,8 +34,8 @@ def cities() -> dict[str, int]:
 
 
 @router.post("/exports", status_code=202)
-def export(partner: str) -> dict[str, str]:
-    return {"task": tasks.export_audience.delay(partner).id}
+def export(partner: str, way: str = "model") -> dict[str, str]:
+    return {"task": tasks.export_audience.delay(partner, way).id}
 
 
 @router.get("/exports/{task}")

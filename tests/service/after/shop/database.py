@@ -1,28 +1,24 @@
-"""The shop's database: one SQLite file."""
+"""The shop's database."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from purposebind.integrations.postgres import assume_roles
+from purposebind.integrations.sqlalchemy import guard
 
 from . import settings
+from .tables import Base
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS account (
-    id INTEGER PRIMARY KEY, handle TEXT UNIQUE NOT NULL, city TEXT NOT NULL, name TEXT NOT NULL,
-    phone TEXT NOT NULL, email TEXT NOT NULL, password TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS secret (kind TEXT NOT NULL, secret TEXT NOT NULL, account INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS orders (
-    id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, item TEXT NOT NULL, cents INTEGER NOT NULL,
-    email TEXT NOT NULL, address TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS outbox (kind TEXT NOT NULL, recipient TEXT NOT NULL, text TEXT NOT NULL);
-"""
+engine = guard(create_engine(settings.DATABASE), Base.metadata)
+if engine.dialect.name == "postgresql":
+    assume_roles(engine, Base.metadata, prefix="shop")
 
 
 @contextmanager
-def transaction() -> Iterator[sqlite3.Connection]:
-    """A connection whose changes are kept if the block ends well."""
-    with closing(sqlite3.connect(settings.FOLDER / "shop.db", timeout=30)) as connection, connection:
-        connection.row_factory = sqlite3.Row
-        yield connection
+def transaction() -> Iterator[Session]:
+    """A session whose changes are kept if the block ends well."""
+    with Session(engine) as session, session.begin():
+        yield session

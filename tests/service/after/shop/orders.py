@@ -1,10 +1,12 @@
 """Orders. An expensive one is confirmed with a code by phone."""
 
 from fastapi import APIRouter, Depends, HTTPException
+from sqlalchemy import select
 
 from purposebind.integrations.fastapi import for_purpose
+from purposebind.integrations.sqlalchemy import to_model
 
-from . import accounts, login, tasks
+from . import accounts, login, tables, tasks
 from .database import transaction
 from .models import Account, NewOrder, Order
 from .purposes import ORDERS
@@ -26,8 +28,8 @@ def order(new: NewOrder, account: accounts.SignedIn) -> Order:
 @router.get("")
 def mine(account: accounts.SignedIn) -> list[Order]:
     with transaction() as database:
-        rows = database.execute("SELECT * FROM orders WHERE account_id = ? ORDER BY id", (account.id,))
-        return [Order(**row) for row in rows]
+        theirs = select(tables.Order).where(tables.Order.account_id == account.id).order_by(tables.Order.id)
+        return [to_model(found, Order) for found in database.scalars(theirs)]
 
 
 def confirm(account: Account, code: str | None) -> None:
@@ -39,7 +41,10 @@ def confirm(account: Account, code: str | None) -> None:
 
 
 def save(new: NewOrder, account: Account) -> Order:
-    insert = "INSERT INTO orders (account_id, item, cents, email, address) VALUES (?, ?, ?, ?, ?) RETURNING *"
     with transaction() as database:
-        values = (account.id, new.item, new.cents, account.email, new.address)
-        return Order(**database.execute(insert, values).fetchone())
+        made = tables.Order(
+            account_id=account.id, item=new.item, cents=new.cents, email=account.email, address=new.address
+        )
+        database.add(made)
+        database.flush()
+        return to_model(made, Order)

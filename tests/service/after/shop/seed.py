@@ -2,22 +2,30 @@
 
 import sys
 
-from .database import SCHEMA, transaction
+from .database import engine, transaction
 from .passwords import hashed
+from .tables import Account, Base
 
 NAMES = ["Ada", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ida", "Jon"]
 CITIES = ["Turin", "Lyon", "Porto"]
 
 
 def seed(people: int) -> None:
+    Base.metadata.create_all(engine)
     with transaction() as database:
-        database.executescript(SCHEMA)
         for number in range(1, people + 1):
             name = NAMES[(number - 1) % len(NAMES)]
             handle = f"{name.lower()}{number}"
-            row = (number, handle, CITIES[number % len(CITIES)], f"{name} Example")
-            contact = (f"+1555{number:07}", f"{handle}@example.com", hashed(handle[::-1], "salt"))
-            database.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, *contact))
+            database.add(
+                Account(
+                    handle=handle,
+                    city=CITIES[number % len(CITIES)],
+                    name=f"{name} Example",
+                    phone=f"+1555{number:07}",
+                    email=f"{handle}@example.com",
+                    password=hashed(handle[::-1], "salt"),
+                )
+            )
 
 
 if __name__ == "__main__":

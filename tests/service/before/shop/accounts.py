@@ -4,7 +4,9 @@ import secrets
 from typing import Annotated
 
 from fastapi import Depends, Header, HTTPException
+from sqlalchemy import select, update
 
+from . import tables
 from .database import transaction
 from .models import Account, NewPassword, NewPhone
 from .passwords import hashed
@@ -12,55 +14,58 @@ from .passwords import hashed
 
 def by_handle(handle: str) -> Account:
     with transaction() as database:
-        row = database.execute("SELECT * FROM account WHERE handle = ?", (handle,)).fetchone()
-    if row is None:
-        raise HTTPException(404, "nobody is called that")
-    return Account(**row)
+        found = database.scalars(select(tables.Account).where(tables.Account.handle == handle)).one_or_none()
+        if found is None:
+            raise HTTPException(404, "nobody is called that")
+        return Account.model_validate(found)
 
 
 def by_id(number: int) -> Account:
     with transaction() as database:
-        row = database.execute("SELECT * FROM account WHERE id = ?", (number,)).fetchone()
-    return Account(**row)
+        found = database.get_one(tables.Account, number)
+        return Account.model_validate(found)
 
 
 def everybody() -> list[Account]:
     with transaction() as database:
-        return [Account(**row) for row in database.execute("SELECT * FROM account ORDER BY id")]
+        found = database.scalars(select(tables.Account).order_by(tables.Account.id))
+        return [Account.model_validate(each) for each in found]
 
 
 def phones() -> list[tuple[int, str]]:
     with transaction() as database:
-        return [tuple(row) for row in database.execute("SELECT id, phone FROM account")]
+        return [(number, phone) for number, phone in database.execute(select(tables.Account.id, tables.Account.phone))]
 
 
 def change_phone(account: Account, new: NewPhone) -> None:
     with transaction() as database:
-        database.execute("UPDATE account SET phone = ? WHERE id = ?", (new.phone, account.id))
+        database.get_one(tables.Account, account.id).phone = new.phone
 
 
 def change_password(number: int, new: NewPassword) -> None:
     with transaction() as database:
-        database.execute("UPDATE account SET password = ? WHERE id = ?", (hashed(new.password), number))
+        password = hashed(new.password)
+        database.execute(update(tables.Account).where(tables.Account.id == number).values(password=password))
 
 
 def new_secret(kind: str, account: Account) -> str:
     """Make a secret that its holder can use once (a session's: as often as they like)."""
     secret = f"{secrets.randbelow(10**6):06}" if kind == "code" else secrets.token_urlsafe()
     with transaction() as database:
-        database.execute("INSERT INTO secret VALUES (?, ?, ?)", (kind, secret, account.id))
+        database.add(tables.Secret(kind=kind, secret=secret, account_id=account.id))
     return secret
 
 
 def use_secret(kind: str, secret: str) -> int:
     """Return the id of the account that `secret` is for."""
     with transaction() as database:
-        row = database.execute("SELECT account FROM secret WHERE kind = ? AND secret = ?", (kind, secret)).fetchone()
-        if row is None:
+        known = select(tables.Secret).where(tables.Secret.kind == kind, tables.Secret.secret == secret)
+        found = database.scalars(known).first()
+        if found is None:
             raise HTTPException(401, f"this {kind} is not valid")
         if kind != "session":
-            database.execute("DELETE FROM secret WHERE kind = ? AND secret = ?", (kind, secret))
-    return row["account"]
+            database.delete(found)
+        return found.account_id
 
 
 def signed_in(session: Annotated[str, Header()]) -> Account:

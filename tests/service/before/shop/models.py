@@ -7,7 +7,7 @@ from pydantic import BaseModel, StringConstraints
 Phone = Annotated[str, StringConstraints(pattern=r"^\+\d{8,15}$")]
 
 
-class Account(BaseModel):
+class Account(BaseModel, from_attributes=True):
     id: int
     handle: str
     city: str
@@ -17,7 +17,7 @@ class Account(BaseModel):
     password: str
 
 
-class Order(BaseModel):
+class Order(BaseModel, from_attributes=True):
     id: int
     account_id: int
     item: str

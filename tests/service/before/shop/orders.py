@@ -1,8 +1,9 @@
 """Orders. An expensive one is confirmed with a code by phone."""
 
 from fastapi import APIRouter, HTTPException
+from sqlalchemy import select
 
-from . import accounts, login, tasks
+from . import accounts, login, tables, tasks
 from .database import transaction
 from .models import Account, NewOrder, Order
 
@@ -23,8 +24,8 @@ def order(new: NewOrder, account: accounts.SignedIn) -> Order:
 @router.get("")
 def mine(account: accounts.SignedIn) -> list[Order]:
     with transaction() as database:
-        rows = database.execute("SELECT * FROM orders WHERE account_id = ? ORDER BY id", (account.id,))
-        return [Order(**row) for row in rows]
+        theirs = select(tables.Order).where(tables.Order.account_id == account.id).order_by(tables.Order.id)
+        return [Order.model_validate(found) for found in database.scalars(theirs)]
 
 
 def confirm(account: Account, code: str | None) -> None:
@@ -36,7 +37,10 @@ def confirm(account: Account, code: str | None) -> None:
 
 
 def save(new: NewOrder, account: Account) -> Order:
-    insert = "INSERT INTO orders (account_id, item, cents, email, address) VALUES (?, ?, ?, ?, ?) RETURNING *"
     with transaction() as database:
-        values = (account.id, new.item, new.cents, account.email, new.address)
-        return Order(**database.execute(insert, values).fetchone())
+        made = tables.Order(
+            account_id=account.id, item=new.item, cents=new.cents, email=account.email, address=new.address
+        )
+        database.add(made)
+        database.flush()
+        return Order.model_validate(made)

@@ -1,6 +1,7 @@
 """Text messages and mail. Until there is a contract with somebody who delivers them, they stay in a table."""
 
 from .database import transaction
+from .tables import Message
 
 
 def sms(number: str, text: str) -> None:
@@ -13,4 +14,4 @@ def mail(address: str, text: str) -> None:
 
 def _put(kind: str, recipient: str, text: str) -> None:
     with transaction() as database:
-        database.execute("INSERT INTO outbox VALUES (?, ?, ?)", (kind, recipient, text))
+        database.add(Message(kind=kind, recipient=recipient, text=text))

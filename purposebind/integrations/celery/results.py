@@ -85,6 +85,7 @@ def _written(denial: PurposeViolation) -> dict[str, Any]:
         "field": denial.field,
         "reason": denial.reason.value,
         "detail": denial.detail,
+        "where": denial.where,
         "site": _place(denial.site),
         "sites": [[purpose.name, _place(site)] for purpose, site in denial.sites],
         **{name: [purpose.name for purpose in getattr(denial, name)] for name in _PURPOSES},
@@ -97,15 +98,18 @@ def _denial(exc: Any) -> PurposeViolation | None:
     kind, message = _DENIALS.get(exc.get("exc_type", "")), exc.get("exc_message")
     if kind is None or not isinstance(message, (list, tuple)) or len(message) != 1 or not isinstance(message[0], dict):
         return None
-    facts, known = message[0], {purpose.name: purpose for purpose in Purpose.declared()}
+    facts: dict[str, Any] = message[0]
+    known = {purpose.name: purpose for purpose in Purpose.declared()}
     try:
+        purposes: dict[str, Any] = {key: [known[name] for name in facts[key] if name in known] for key in _PURPOSES}
         return kind(
             field=str(facts["field"]),
             reason=Reason(facts["reason"]),
             detail=str(facts["detail"]),
+            where=str(facts.get("where", "")),
             site=_site(facts["site"]),
             sites=[(known[name], place) for name, at in facts["sites"] if name in known and (place := _site(at))],
-            **{key: [known[name] for name in facts[key] if name in known] for key in _PURPOSES},
+            **purposes,
         )
     except (KeyError, TypeError, ValueError):  # of another version: Celery makes what it can of it
         return None

@@ -1,0 +1,1 @@
+"""Statements against a tagged schema: a table of them, written by hand, and a fuzzer with oracles that are not ours."""

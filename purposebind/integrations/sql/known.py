@@ -17,6 +17,7 @@ __all__ = [
     "PRAGMAS",
     "SETTINGS",
     "SYNTAX",
+    "SYSTEM",
     "is_system",
     "shows_data",
 ]
@@ -82,6 +83,8 @@ _POSTGRESQL: Final = _listed(
     " pg_database_size pg_encoding_to_char pg_get_constraintdef pg_get_expr pg_get_indexdef pg_get_serial_sequence"
     " pg_get_userbyid pg_get_viewdef pg_has_role pg_is_in_recovery pg_postmaster_start_time pg_relation_size"
     " pg_size_pretty pg_table_is_visible pg_table_size pg_total_relation_size pg_type_is_visible pg_typeof"
+    " pg_collation_is_visible pg_conversion_is_visible pg_function_is_visible pg_operator_is_visible"
+    " pg_opfamily_is_visible pg_statistics_obj_is_visible pg_ts_config_is_visible pg_ts_dict_is_visible"
     " pg_opclass_is_visible pg_get_keywords pg_sleep shobj_description has_table_privilege"
     " has_column_privilege has_schema_privilege has_any_column_privilege has_sequence_privilege"
     " has_function_privilege has_database_privilege txid_current pg_current_xact_id to_regclass to_regtype"
@@ -117,9 +120,16 @@ _DATA: Final = _listed(
     " pg_stat_statements pg_largeobject pg_largeobject_metadata pg_prepared_statements pg_cursors pg_authid pg_shadow"
     " pg_stat_get_activity sqlite_stat3 sqlite_stat4 sqlite_dbpage dbstat bytecode tables_used"
 )
-_SQLITE_RELATIONS: Final = _listed(
-    "sqlite_master sqlite_schema sqlite_temp_master sqlite_temp_schema sqlite_sequence sqlite_stat1"
-)
+_SCHEMA: Final = ("type", "name", "tbl_name", "rootpage", "sql")
+SYSTEM: Final = {
+    "sqlite_master": _SCHEMA,
+    "sqlite_schema": _SCHEMA,
+    "sqlite_temp_master": _SCHEMA,
+    "sqlite_temp_schema": _SCHEMA,
+    "sqlite_sequence": ("name", "seq"),
+    "sqlite_stat1": ("tbl", "idx", "stat"),
+}
+"""The columns of SQLite's own relations, for a star that passes them on."""
 COLUMNS: Final = {
     "postgresql": _listed("ctid xmin xmax cmin cmax tableoid oid"),
     "sqlite": _listed("rowid oid _rowid_"),
@@ -153,7 +163,7 @@ SETTINGS: Final = _listed(
 def is_system(name: str, schema: str | None, dialect: Dialect) -> bool:
     """Whether a relation describes the database and shows no data of tables."""
     if dialect == "sqlite":
-        known = name in _SQLITE_RELATIONS or (name.startswith("pragma_") and name[7:] in PRAGMAS)
+        known = name in SYSTEM or (name.startswith("pragma_") and name[7:] in PRAGMAS)
         return known and schema in (None, "main", "temp")
     if schema == "information_schema":
         return True

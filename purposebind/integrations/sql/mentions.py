@@ -130,7 +130,7 @@ class Mentions:
             return []
         elif isinstance(node, exp.DataType):
             named = node.args.get("kind")  # a type of the database's own may be called as a column is
-            for part in (named.name if isinstance(named, exp.Expression) else str(named or "")).split("."):
+            for part in (str(getattr(named, "name", named) or "")).split("."):
                 self.names[part.strip('"').lower()] += 1
         elif isinstance(node, exp.Join):
             self._join(node, scope)
@@ -177,6 +177,8 @@ class Mentions:
                 self.problems.append("it holds a star of something that its FROM does not name. Name the columns")
             return
         tells, known, _ = self._reading.column(node, scope, tells=True)
+        if not known and node.this.args.get("quoted") is False and node.sql().lower() == "default":
+            return  # SET phone = DEFAULT: a word that no column has for a name, but in quotes
         if not known:
             identifier = node.this
             # SQLite takes what it does not know for a value where it stands in double quotes.

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from .catalog import Catalog, Relation
-from .known import is_system, shows_data
+from .known import SYSTEM, is_system, shows_data
 from .naming import QUERIES, Naming
 from .sources import EXCLUDED, NOTHING, CommonTable, Output, Scope, Shown, Source, renamed
 from .tree import children, joined, lowered, own_name, parts_of_from
@@ -275,7 +275,7 @@ class Reading(Naming):
             if not is_system(name, schema, self.catalog.dialect):
                 self.unknown.append(label)
                 self.problems.append(f"it names the relation {label}, which is not known. {REGISTER}")
-            return Source(alias or name, open=True)
+            return Source(alias or name, [Output(one, NOTHING) for one in SYSTEM.get(name, ())], open=True)
         outputs: list[Output] = []
         for relation in found:
             self.relations[id(relation)] = relation

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import sqlalchemy
 from sqlalchemy import event
 
-from purposebind import PolicyError
+from purposebind import PolicyError, PurposeError
 from purposebind.sites import pass_over
 
 from . import drivers
@@ -55,23 +55,19 @@ def guard(engine: E, *metadata: MetaData, relations: Iterable[str] = (), functio
             given.
 
     Example:
-        >>> from typing import Annotated
-        >>> from sqlalchemy import create_engine, select
-        >>> from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+        >>> from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select
         >>> from purposebind import AllowedFor, Purpose, purpose_scope
+        >>> from purposebind.integrations.sqlalchemy import SealedType
         >>> delivery = Purpose("delivery", "Bring parcels")
-        >>> class Base(DeclarativeBase): ...
-        >>> class Parcel(Base):
-        ...     __tablename__ = "parcel"
-        ...     id: Mapped[int] = mapped_column(primary_key=True)
-        ...     address: Mapped[Annotated[str, AllowedFor(delivery)]]
-        >>> engine = guard(create_engine("sqlite://"), Base.metadata)
-        >>> Base.metadata.create_all(engine)
-        >>> with Session(engine) as session:
-        ...     session.add(Parcel(address="12 Sea Road"))
-        ...     session.commit()
+        >>> metadata = MetaData()
+        >>> address = Column("address", SealedType(String, AllowedFor(delivery)))
+        >>> parcel = Table("parcel", metadata, Column("id", Integer, primary_key=True), address)
+        >>> engine = guard(create_engine("sqlite://"), metadata)
+        >>> metadata.create_all(engine)
+        >>> with engine.begin() as connection:
+        ...     _ = connection.execute(insert(parcel).values(address="12 Sea Road"))
         ...     with purpose_scope(delivery):
-        ...         session.scalars(select(Parcel.address)).all()
+        ...         connection.scalars(select(parcel.c.address)).all()
         ['12 Sea Road']
     """
     sync: Any = getattr(engine, "sync_engine", engine)
@@ -126,7 +122,11 @@ class _Guard:
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
         moved = moved_by(context, statement)
-        prepared = self.checker.check(statement, moved, lambda query: _run(connection.connection, query))
+        try:
+            prepared = self.checker.check(statement, moved, lambda query: _run(connection.connection, query))
+        except PurposeError:
+            cursor.close()  # SQLAlchemy 2.0 leaves it open, and one of the server's warns of that
+            raise
         setattr(context, _PREPARED, prepared)
         drivers.passed(connection, cursor, statement)
 

@@ -11,8 +11,9 @@ column is for it to say, of the final text.
 
 from __future__ import annotations
 
+import re
 from copy import copy
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ARRAY
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -36,6 +37,9 @@ def telling_compiler(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
     return _known[compiler]
 
 
+_COMMENTS: Final = re.compile(r"\A(\s*/\*((?!\*/|/\*).)*\*/)+\s*|(\s*/\*((?!\*/|/\*).)*\*/)+\s*\Z", re.DOTALL)
+"""Comments before and after a statement, which libraries that trace put there."""
+
 Moved = tuple[tuple[int, Policy], ...]
 """Places of a result, counted from 0, that come back sealed, each with the policy that it is sealed under."""
 
@@ -50,9 +54,9 @@ def moved_by(context: Any, statement: str) -> Moved:
     compiled = getattr(context, "compiled", None)
     if compiled is None or not isinstance(compiled, _Telling):
         return ()
-    if statement != context.statement and not (
-        context.execute_style.name == "INSERTMANYVALUES" and statement[:6] == context.statement[:6] == "INSERT"
-    ):
+    whole = getattr(context, "statement", "")  # a default is asked for before there is one
+    many = context.execute_style.name == "INSERTMANYVALUES" and statement[:6] == whole[:6] == "INSERT"
+    if statement != whole and not many and _COMMENTS.sub("", statement) != whole:
         return ()
     return compiled.purposebind_moved
 

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 import purposebind
 from purposebind import NoActivePurpose, PurposeViolation, configure, purpose_scope
 from purposebind.cli.app import app
-from purposebind.demo import Replay, accounts, queries, render, replay, roads, signin, store, story, tables
+from purposebind.demo import Replay, accounts, queries, render, replay, road, roads, signin, store, story, tables
 from purposebind.demo.accounts import ADVERTISING, SECURITY, TARGETING, TWO_FACTOR, Account
 from purposebind.demo.contacts import EmailBook, PhoneBook, digests
 from purposebind.demo.incident import Incident
@@ -110,14 +110,14 @@ def test_the_configuration_is_restored() -> None:
 
 
 @pytest.mark.parametrize("way", [way for road in roads.roads() for way in road.ways])
-def test_each_way_really_is_the_match(way: roads.Way) -> None:
+def test_each_way_really_is_the_match(way: road.Way) -> None:
     """A road that fails for a mistake of its own would be taken for one that the library closed (R1, R4, R11)."""
     population = invent(60, seed=3)
     with store.open_store() as opened:
         opened.fill(population)
         queued = tuple(signin.queue_logins(opened.accounts(CAMPAIGN)))
         with configure(mode="observe"), purpose_scope(ADVERTISING):
-            found = set(way(roads.Evidence(opened, opened.uploaded(), queued)))
+            found = set(way(road.Evidence(opened, opened.uploaded(), queued)))
     assert found == population.affected
 
 
@@ -145,9 +145,9 @@ SOMEBODY, NOBODY, FAILING, REFUSED, REFUSED_LATE = (
 def test_refused_means_a_violation_on_every_way(ways: list[Any]) -> None:
     """An AttributeError, or an empty answer, counted as a refusal would hide an open road (R12)."""
     with store.open_store() as opened:
-        evidence = roads.Evidence(opened, frozenset(), ())
-        assert roads.attempt(roads.Road("refused", "", (REFUSED, REFUSED)), evidence) == "refused"
-        assert roads.attempt(roads.Road("open", "", tuple(ways)), evidence) == "open"
+        evidence = road.Evidence(opened, frozenset(), ())
+        assert road.attempt(road.Road("refused", "", (REFUSED, REFUSED)), evidence) == "refused"
+        assert road.attempt(road.Road("open", "", tuple(ways)), evidence) == "open"
 
 
 # What an account would be if the tags did nothing.
@@ -201,10 +201,8 @@ def test_an_entity_that_hands_out_what_it_holds_is_noticed(monkeypatch: pytest.M
     monkeypatch.setattr(tables.Account, "email", property(lambda self: None))
     with store.open_store() as opened:
         opened.fill(invent(7, 1))
-        evidence = roads.Evidence(opened, frozenset(digests(PHONE)), ())
-        found = {
-            way.__name__: roads.attempt(roads.Road("", "", (way,)), evidence) for way in queries.QUERY_ROADS[0].ways
-        }
+        evidence = road.Evidence(opened, frozenset(digests(PHONE)), ())
+        found = {way.__name__: road.attempt(road.Road("", "", (way,)), evidence) for way in queries.QUERY_ROADS[0].ways}
     assert found["_entities"] == "open"
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, exists, select, text
 from sqlalchemy.orm import Session
 
 from .population import CAMPAIGN
-from .roads import Evidence, Road
+from .road import Evidence, Road
 from .tables import Account, lookup_key, open_engine, upload
 
 __all__ = ["QUERY_ROADS"]

@@ -11,46 +11,15 @@ from __future__ import annotations
 
 import pickle
 import pickletools
-from collections.abc import Callable, Generator
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from importlib import import_module
-from typing import Literal, TypeAlias
 
-from purposebind import PurposeViolation, purpose_scope
-
-from .accounts import ADVERTISING, Account
-from .contacts import digests
+from .accounts import Account
 from .population import CAMPAIGN
+from .road import Evidence, Road
 from .signin import contact_digests
-from .store import Store
 
-__all__ = ["NAMES_OF_QUERY_ROADS", "ROADS", "Evidence", "Outcome", "Road", "Way", "attempt", "left_out", "roads"]
-
-Outcome: TypeAlias = Literal["refused", "open"]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the advertising code has at hand.
-
-    Attributes:
-        store: The service's queries.
-        uploaded: The advertiser's list.
-        queued: Messages of the sign-in service to its own worker, pickled where that was allowed.
-    """
-
-    store: Store
-    uploaded: frozenset[str] = field(repr=False)
-    queued: tuple[bytes, ...] = field(repr=False)
-
-    def lists(self, *contacts: str | None) -> bool:
-        """Return whether one of the contacts is on the list."""
-        return not self.uploaded.isdisjoint(digests(*contacts))
-
-
-Way: TypeAlias = Callable[[Evidence], Generator[int, None, None]]
-"""Yields the ids of the accounts it finds on the list."""
+__all__ = ["NAMES_OF_QUERY_ROADS", "ROADS", "left_out", "roads"]
 
 
 def _dump(evidence: Evidence) -> Generator[int, None, None]:
@@ -100,21 +69,6 @@ def _deputy(evidence: Evidence) -> Generator[int, None, None]:
             yield account.id
 
 
-@dataclass(frozen=True)
-class Road:
-    """A road to the same data. It is refused where every way along it is.
-
-    Attributes:
-        name: One word.
-        description: What the developer does.
-        ways: The ways along it.
-    """
-
-    name: str
-    description: str
-    ways: tuple[Way, ...]
-
-
 ROADS = (
     Road("dump", "model_dump() each account, match the dictionaries", (_dump,)),
     Road("sql", "fetch bare rows; load rows into the model and read it", (_bare_row, _row_in_model)),
@@ -122,7 +76,6 @@ ROADS = (
     Road("pickle", "search the bytes of a pickle; load one that sign-in made", (_bytes_of_pickle, _pickle_from_queue)),
     Road("deputy", "call sign-in's function, which opens a security scope itself", (_deputy,)),
 )
-
 """The roads that need nothing but the core."""
 
 NAMES_OF_QUERY_ROADS = ("orm", "core", "text", "cursor")
@@ -149,24 +102,3 @@ def roads() -> tuple[Road, ...]:
     from .queries import QUERY_ROADS
 
     return (*ROADS, *QUERY_ROADS)
-
-
-def attempt(road: Road, evidence: Evidence) -> Outcome:
-    """Go along `road` for advertising, as far as to the first person found.
-
-    Returns:
-        ``"refused"`` where each way raised `PurposeViolation` before it gave an answer. ``"open"`` otherwise: where one
-        found somebody, found nobody, or failed in another way.
-    """
-    return "refused" if all(_is_refused(way, evidence) for way in road.ways) else "open"
-
-
-def _is_refused(way: Way, evidence: Evidence) -> bool:
-    try:
-        with purpose_scope(ADVERTISING), closing(way(evidence)) as found:
-            next(found, None)
-    except PurposeViolation:
-        return True
-    except Exception:
-        return False
-    return False

@@ -21,7 +21,8 @@ from .audience import AudienceRow, match_audience
 from .contacts import COUNTRIES
 from .incident import Incident, ReadGroup
 from .population import CAMPAIGN, Population, invent
-from .roads import Evidence, Outcome, attempt, left_out, roads
+from .road import Evidence, Outcome, attempt
+from .roads import left_out, roads
 from .signin import Gateway, queue_logins, send_login_codes
 from .store import Store, open_store
 

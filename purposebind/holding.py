@@ -3,6 +3,7 @@
 What this module keeps:
 
 - **R1** What such an object holds sealed is asked for like a model's field when it is read, and for nothing else.
+- **R7** What cannot be converted is not quoted.
 - **R8** A value that is moved from one holder to another is as narrow as both say.
 - **R9** `unsealed` and `contents` reveal without a question. They are for code that hands a value on to where it is
   kept, such as a database's parameters, and to nobody else.
@@ -57,7 +58,14 @@ def boxer(binding: Binding, convert: Callable[[Any], Any] | None = None) -> Call
 
     def put(value: Any) -> Any:
         if convert is not None:
-            value = convert(value)
+            problem: Exception | None = None
+            try:
+                value = convert(value)  # its errors quote the value
+            except Exception as error:
+                problem = ValueError(f"What is stored for {binding.field} is not of its type ({type(error).__name__}).")
+            if problem is not None:
+                del value  # a traceback shows the locals of this function (R7)
+                raise problem
         if value is None:
             return None
         box: Sealed[Any] = Sealed()

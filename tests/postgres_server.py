@@ -22,6 +22,7 @@ __all__ = ["Server", "running"]
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "40",
+    "max_prepared_transactions": "4",
     "shared_buffers": "64MB",
     "autovacuum": "off",
     "log_min_messages": "fatal",

@@ -139,7 +139,13 @@ def _engine(url: str) -> Any:
     from sqlalchemy.engine import make_url
     from sqlalchemy.pool import NullPool
 
-    made = make_url(url)
+    try:
+        made = make_url(url)
+    except Exception:  # which may quote it, with the password in it
+        raise PolicyError(
+            "The database gives no answer: --url is no address of one. Write postgresql+psycopg://user@host/database; "
+            "in a password, @ : / and % are written as %40 %3A %2F %25."
+        ) from None
     if made.get_backend_name() != "postgresql":
         raise PolicyError("--url is of no PostgreSQL database. Write postgresql+psycopg://user@host/database.")
     try:

@@ -128,8 +128,8 @@ _USES: Lines = [
     ("a column_property", rows(select(Measured.phone_length).order_by(Measured.id)), [5, 5], BOTH),
     ("an entity with a column_property", loaded(select(Measured).order_by(Measured.id)), _HANDLES, BOTH),
     ("with_expression", loaded(_ORDERED.options(with_expression(A.extra, func.upper(A.phone)))), _HANDLES, BOTH),
-    # It comes back sealed, as a column of the entity does: to have it is free, to open it is a use.
-    ("with_expression, bare", step(lambda s: [a.extra.open() for a in s.scalars(_ORDERED.options(with_expression(A.extra, A.phone)))]), _PHONES, BOTH),
+    # It comes back sealed, as a column of the entity does: to have it is free, to read it is a use.
+    ("with_expression, bare", step(lambda s: [a.extra for a in s.scalars(_ORDERED.options(with_expression(A.extra, A.phone)))]), _PHONES, BOTH),
     ("with_loader_criteria", loaded(_ORDERED.options(with_loader_criteria(A, A.phone == "+1555"))), ["ada"], BOTH),
     ("criteria of a loader", loaded(_ORDERED.options(joinedload(A.devices.and_(D.serial == "s1"))), models), [["pixel"], []], BOTH),
     ("criteria of selectinload", loaded(_ORDERED.options(selectinload(A.devices.and_(D.serial == "s1"))), models), [["pixel"], []], BOTH),

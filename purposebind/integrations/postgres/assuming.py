@@ -11,13 +11,14 @@ What this module keeps:
 - **R11** Where reads are observed and not refused, statements run under the loader's role.
 
 What is known of the role in force is forgotten whenever something else may have changed it: at the ends of
-transactions, at savepoints, after an error, after each statement that is no plain query.
+transactions, at savepoints, after an error, after each statement that is no plain query, or not SQLAlchemy's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from sqlalchemy import event
@@ -40,12 +41,15 @@ E = TypeVar("E", bound="Engine | AsyncEngine")
 
 _ROLES: Final = "_purposebind_roles"
 _IN_FORCE: Final = "purposebind_role"
+_SINCE: Final = "purposebind_role_since"
 _UNTIL_RESET: Final = "purposebind_role_of_session"
-_PLAIN: Final = re.compile(r"[(\s]*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES)\b[^;]*;?\s*", re.IGNORECASE)
+_BEFORE: Final = r"(?:\s|--[^\n]*\n|/\*(?:(?!/\*|\*/)[\s\S])*\*/)*"  # comments, which libraries that trace put there
+_PLAIN: Final = re.compile(_BEFORE + r"[(\s]*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES)\b[^;]*;?\s*", re.IGNORECASE)
 _CONTROL: Final = re.compile(
-    r"\s*(BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b[^;]*;?\s*", re.IGNORECASE
+    _BEFORE + r"(BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b[^;]*;?\s*",
+    re.IGNORECASE,
 )
-_ENDS: Final = ("begin", "commit", "rollback", "prepare_twophase", "commit_twophase", "rollback_twophase")
+_ENDS: Final = ("begin", "commit", "rollback", "commit_twophase", "rollback_twophase")
 _SAVEPOINTS: Final = ("savepoint", "rollback_savepoint", "release_savepoint")
 
 # What the server says of a role that is not there, or that the login may not take.
@@ -102,6 +106,7 @@ def assume_roles(
     event.listen(sync, "handle_error", roles.failed)
     for name in (*_ENDS, *_SAVEPOINTS):
         event.listen(sync, name, roles.forget)
+    event.listen(sync, "prepare_twophase", roles.prepare)
     event.listen(sync.pool, "reset", roles.reset)
     return engine
 
@@ -119,23 +124,16 @@ class _Roles:
         # A transaction that failed takes nothing but its end; and no rights are needed for that.
         if _CONTROL.fullmatch(statement):
             return
-        try:
+        with _told(connection):
             self._take(connection, self._wanted(connection, context))
-        except PolicyError:
-            raise
-        except BaseException as error:
-            # Listeners run before SQLAlchemy looks out for errors: a server that was restarted, a cancelled task. The
-            # pool has to hear of it, and the caller to meet an error of SQLAlchemy's.
-            connection._handle_dbapi_exception(error, "SET ROLE", None, None, None)
 
     def after(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
-        info = connection.info
-        if not _PLAIN.fullmatch(statement):
-            info.pop(_IN_FORCE, None)  # ROLLBACK TO, SET and the like
-        elif info.get(_IN_FORCE) == self._rights.names.loader:
+        if connection.info.get(_IN_FORCE) == self._rights.names.loader:
             self._take(connection, self._of_scope_or_none(connection))
+        if not _PLAIN.fullmatch(statement):
+            connection.info.pop(_IN_FORCE, None)  # ROLLBACK TO, SET and the like
 
     def failed(self, failure: Any) -> None:
         connection = failure.connection
@@ -151,6 +149,11 @@ class _Roles:
     def forget(self, connection: Connection, *_: Any) -> None:
         if not connection.invalidated:
             connection.info.pop(_IN_FORCE, None)
+
+    def prepare(self, connection: Connection, xid: Any) -> None:
+        """A transaction that is prepared belongs to the role in force, and whoever ends it later has to be the same."""
+        with _told(connection):
+            self._take(connection, None)
 
     def reset(self, dbapi_connection: Any, record: Any, state: Any) -> None:
         if record is None or not record.info:
@@ -230,7 +233,10 @@ class _Roles:
 
     def _take(self, connection: Connection, role: str | None) -> None:
         info = connection.info
-        if role is not None and info.get(_IN_FORCE) == role:
+        dbapi: Any = connection.connection.dbapi_connection
+        driver = connection.dialect.get_driver_connection(dbapi)
+        # What was run below SQLAlchemy may have ended the transaction, or gone back to a savepoint.
+        if role is not None and info.get(_IN_FORCE) == role and info[_SINCE] == drivers.turns(driver):
             return
         alone = _is_autocommit(connection)
         info.pop(_IN_FORCE, None)
@@ -248,7 +254,21 @@ class _Roles:
             self._known = None
             raise PolicyError(self._missing(active_purposes(), role or "none"))
         if role is not None:
-            info[_IN_FORCE] = role
+            info[_IN_FORCE], info[_SINCE] = role, drivers.turns(driver)
+
+
+@contextmanager
+def _told(connection: Connection) -> Generator[None]:
+    """Have SQLAlchemy hear of an error, for which it does not look out while listeners run.
+
+    A server that was restarted, a cancelled task: the pool has to know, and the caller meets an error of SQLAlchemy's.
+    """
+    try:
+        yield
+    except PolicyError:
+        raise
+    except BaseException as error:
+        connection._handle_dbapi_exception(error, "SET ROLE", None, None, None)
 
 
 def _is_autocommit(connection: Connection) -> bool:

@@ -18,7 +18,7 @@ from purposebind import Purpose
 
 from .finding import Finding
 from .going_round import roads_round
-from .logins import logins_round
+from .logins import logins, logins_round
 from .naming import quoted
 from .rights import Rights, Role, TableRights, rights_of
 
@@ -67,7 +67,7 @@ def check(
         found.update(_grants(connection, oid, table, roles))
         found.update(_public(connection, oid, table))
     found.update(_stale(connection, rights, tables))
-    found.update(roads_round(connection, rights, tables, roles))
+    found.update(roads_round(connection, rights, tables, [*roles, *logins(connection, rights, tables)]))
     found.update(logins_round(connection, rights, tables))
     return sorted(one for one in found if one.subject not in accepted)
 

@@ -137,7 +137,7 @@ def _by_default(connection: Connection, roles: list[Role]) -> Iterator[Finding]:
     )
     ours = {role.name for role in roles} | {"PUBLIC"}
     for owner, grantee in connection.execute(sql):
-        if grantee in ours:
+        if grantee in ours and grantee != owner:
             detail = f"grants SELECT on each new table of {owner} to {grantee}, whatever is in it."
             remedy = f"ALTER DEFAULT PRIVILEGES FOR ROLE {quoted(owner)} REVOKE SELECT ON TABLES FROM ... "
             yield Finding("default privileges", owner, detail, remedy.strip() + ";")

@@ -13,15 +13,16 @@ from sqlalchemy import text
 
 from .finding import Finding
 from .naming import quoted
-from .rights import Rights, TableRights
+from .rights import Rights, Role, TableRights
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["logins_round"]
+__all__ = ["logins", "logins_round"]
 
 _BOOTSTRAP: Final = 10  # the superuser that every server has
 _POWERS: Final = {
+    "pg_read_all_data": "may select from every table",
     "pg_read_server_files": "reads the server's files, the tables' among them",
     "pg_write_server_files": "writes the server's files",
     "pg_execute_server_program": "runs programs on the server",
@@ -52,6 +53,25 @@ def logins_round(connection: Connection, rights: Rights, tables: Mapping[int, Ta
         yield from _powers(connection, name)
         yield from _reads(connection, tables, name)
     yield from _settings(connection, rights)
+
+
+def logins(connection: Connection, rights: Rights, tables: Mapping[int, TableRights]) -> list[Role]:
+    """Return the logins that are no superusers, with the tagged columns that each may select as it is."""
+    names = connection.execute(
+        text("SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolcanlogin AND NOT rolsuper ORDER BY rolname")
+    )
+    sql = text(
+        "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = :oid AND attname = ANY(:tagged) "
+        "AND NOT attisdropped AND pg_catalog.has_column_privilege(CAST(:login AS name), attrelid, attnum, 'SELECT')"
+    )
+    found: list[Role] = []
+    for name in [name for name in names.scalars() if not rights.names.has(name)]:
+        selects: set[str] = set()
+        for oid, table in tables.items():
+            values = {"oid": oid, "tagged": list(table.tags), "login": name}
+            selects.update(f"{table}.{column}" for column in connection.execute(sql, values).scalars())
+        found.append(Role(name, frozenset(), frozenset(selects)))
+    return found
 
 
 def _way(name: str) -> str:

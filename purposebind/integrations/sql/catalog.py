@@ -42,6 +42,9 @@ class Relation:
         tagged: Its tagged columns, by their names.
         schema: Its schema, or None where it is the database's usual one.
         definition: A view's SELECT.
+        listed: Whether `columns` are all that it has; a table that is known by its name alone may have any.
+        twin: Whether it is a mapped table over again in another schema, a tenant's. Where a name may mean both,
+            it means the mapped one, which has the same tags.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Relation:
     tagged: Mapping[str, TaggedColumn] = field(default_factory=dict[str, TaggedColumn])
     schema: str | None = None
     definition: str | None = None
+    listed: bool = True
+    twin: bool = False
 
     @property
     def label(self) -> str:
@@ -87,11 +92,11 @@ class Catalog:
             schema: What it is qualified with.
         """
         found = self._by_name.get(name.lower(), [])
-        if schema is None:
-            return list(found)
-        wanted = schema.lower()
-        usual = wanted in _DEFAULT_SCHEMAS[self.dialect]
-        return [one for one in found if (one.schema.lower() == wanted if one.schema else usual)]
+        if schema is not None:
+            wanted = schema.lower()
+            usual = wanted in _DEFAULT_SCHEMAS[self.dialect]
+            found = [one for one in found if (one.schema.lower() == wanted if one.schema else usual)]
+        return [one for one in found if not one.twin] or list(found)
 
     def tables_with_tags(self) -> Iterator[Relation]:
         """Yield the relations that hold tagged columns themselves."""

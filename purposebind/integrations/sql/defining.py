@@ -1,7 +1,8 @@
 """Statements that change the schema.
 
 What this module keeps: an index or a constraint on a tagged column gives nobody its values. What computes from them,
-keeps them elsewhere (R8), or gives a tagged column another name, under which the catalog would not know it, is refused.
+keeps them where the policy is wider (R8), or gives a tagged column another name, under which the catalog would not know
+it, is refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _BEFORE: Final = frozenset(
 )
 _FREE: Final = frozenset({"role", "user", "group", "type", "domain", "sequence", "schema", "extension"})
 _COMPUTING: Final = frozenset({"as", "using", "default", "generated"})
+_VERBS: Final = frozenset({"add", "alter", "column", "if", "not", "exists"})
 _LATER: Final = frozenset({"if", "not", "exists", "only", "concurrently"})
 
 
@@ -89,18 +91,17 @@ def altered(tokens: list[Token], catalog: Catalog) -> Admitted:
             return Refused(
                 "it gives a tagged table or column another name. Do it with the mapping, by an engine without guard"
             )
-    if _computes(rest, tagged):
+    if _computes(rest, relations):
         return Refused("it computes from a tagged column and keeps the outcome")
     return Harmless(frozenset(one.label for one in relations))
 
 
 def _table(tokens: list[Token], end: int, named: list[Token], catalog: Catalog) -> Admitted:
-    tagged = {name.lower() for one in _relations(named, catalog) for name in one.tagged}
     others = touched(tokens[end:], catalog)
     for index in range(end, len(tokens)):
         if others and (word(tokens, index) == "inherits" or words(tokens, index, 2) == ("partition", "of")):
             return Refused("it gives a table with tagged columns another name to be read under. Map that table too")
-    if _computes(tokens[end:], tagged):
+    if _computes(tokens[end:], _relations(named, catalog)):
         return Refused("it computes from a tagged column and keeps the outcome")
     return Harmless(frozenset(one.label for one in _relations(named, catalog) if one.tagged) | others)
 
@@ -142,9 +143,32 @@ def _without_tail(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _computes(tokens: list[Token], tagged: set[str]) -> bool:
-    """Whether a tagged column is named where a value is made: after AS, USING or DEFAULT."""
-    return any(one.is_name and one.text in tagged for one in _made(tokens))
+def _computes(tokens: list[Token], relations: list[Relation]) -> bool:
+    """Whether a value is made of a tagged column, after AS, USING or DEFAULT, for a column with a wider policy."""
+    for relation in relations:
+        policies = {name.lower(): column.policy for name, column in relation.tagged.items()}
+        for part in _definitions(tokens):
+            sources = [policies[one.text] for one in _made(part) if one.is_name and one.text in policies]
+            names = (one.text for one in part if one.is_name and one.text not in _VERBS)
+            target = policies.get(next(names, ""))
+            if any(target is None or target.widens(source) for source in sources):
+                return True
+    return False
+
+
+def _definitions(tokens: list[Token]) -> Iterator[list[Token]]:
+    """Yield the parts that commas divide: of what stands in parentheses, where it starts with one."""
+    inside = 1 if tokens and tokens[0].text == "(" else 0
+    depth, part = 0, list[Token]()
+    for token in tokens:
+        if token.kind is Kind.OPERATOR:
+            depth += (token.text == "(") - (token.text == ")")
+        if token.kind is Kind.OPERATOR and token.text == "," and depth == inside:
+            yield part
+            part = []
+        else:
+            part.append(token)
+    yield part
 
 
 def _made(tokens: list[Token]) -> Iterator[Token]:

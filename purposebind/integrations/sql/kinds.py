@@ -45,6 +45,7 @@ _FREE: Final = frozenset(
         "revoke",
         "checkpoint",
         "deallocate",
+        "cluster",
     }
 )
 _ROLES: Final = frozenset({"role", "session_authorization", "search_path"})
@@ -178,6 +179,13 @@ def _set(at: _At) -> Admitted:
         return Harmless()
     if after == "." and first not in _ROLES:  # a setting that only somebody's own code reads
         return Harmless()
+    if first.startswith("enable_") and word(tokens, 0) in ("set", "reset"):  # which plans are thought of
+        return Harmless()
+    if first == "search_path" and word(tokens, 0) == "set":
+        return Refused(
+            "it sets where names are looked for, which the guard would not see. Say it where the engine connects, "
+            "connect_args={'options': '-csearch_path=...'}, or for a tenant by schema_translate_map"
+        )
     if first in SETTINGS and first != "standard_conforming_strings" and first not in _ROLES:
         return Harmless()
     return Refused("it sets something that changes what a name means, whose rights count, or is not known")
@@ -200,6 +208,22 @@ def _prepare(at: _At) -> Admitted:
     if word(at.tokens, 1) == "transaction":
         return Harmless()
     return Refused("it prepares a statement that is run later under a name. Run the statement itself")
+
+
+def _discard(at: _At) -> Admitted:
+    if word(at.tokens, 1) in ("temp", "temporary", "plans", "sequences"):
+        return Harmless()
+    return Refused("DISCARD ALL gives back the rights of the login. Use RESET ALL and DISCARD TEMP")
+
+
+def _refresh(at: _At) -> Admitted:
+    """Who names a materialized view is weighed by its definition, as with any other view."""
+    index = 4 if word(at.tokens, 3) == "concurrently" else 3
+    named, _ = name_at(at.tokens, index)
+    found = at.catalog.find(named[-1].text, named[-3].text if len(named) > 2 else None) if named else []
+    if found and all(one.definition is not None for one in found):
+        return Harmless()
+    return Refused("it refreshes a materialized view that is not known")
 
 
 def _drop(at: _At) -> Admitted:
@@ -255,6 +279,8 @@ _KINDS: Final[dict[str, Callable[[_At], Admitted]]] = {
     "vacuum": _vacuum,
     "prepare": _prepare,
     "drop": _drop,
+    "discard": _discard,
+    "refresh": _refresh,
     "create": _create,
     "alter": _alter,
 }

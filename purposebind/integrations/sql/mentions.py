@@ -123,7 +123,11 @@ class Mentions:
             return []
         if isinstance(node, exp.Star):
             if not isinstance(node.parent, exp.Count):
-                self.use(NOTHING.union(*(one.tells for one in scope.shown())), clause)
+                told = NOTHING.union(*(one.tells for one in scope.shown()))
+                if id(node) in self._sealed:
+                    self.moves = self.moves or bool(told)
+                else:
+                    self.use(told, clause)
         elif isinstance(node, exp.Identifier):
             if isinstance(node.parent, _NAMING):
                 self.names[node.name.lower()] += 1

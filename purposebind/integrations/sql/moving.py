@@ -1,8 +1,8 @@
 """Which mentions of tagged columns stay sealed: those that an entity is loaded with.
 
 What this module keeps (R1): moving a value while it stays sealed is no read. A column that stands bare where its value
-comes back sealed moves; it moves on through derived tables, WITH and UNION ALL that pass it on bare. Whatever
-compares, sorts or computes on the way is a use.
+comes back sealed moves; it moves on through derived tables, WITH and UNION ALL that pass it on bare. So does one
+that goes nowhere. Whatever compares, sorts or computes on the way is a use.
 """
 
 from __future__ import annotations
@@ -48,6 +48,24 @@ class Moving:
                 self.bare.add(position)
             if len(self.sealed) > before:
                 self.moved.add(position)
+
+    def drop(self, root: Any) -> None:
+        """Pass on what derived tables of a query give and nobody names, and what EXISTS is given."""
+        scope = self._reading.scopes.get(id(root))
+        for source in scope.sources if scope is not None and isinstance(root, exp.Select) else ():
+            if isinstance(source.query, exp.Subquery) and not source.open and not source.renamed:
+                named = _named(root, source.query)
+                if named is None or source.alias in named:
+                    continue
+                for position, one in enumerate(source.outputs):
+                    if one.name and one.name not in named:
+                        self._pass(source.query, position, "")
+        for exists in root.find_all(exp.Exists):
+            if isinstance(exists.this, exp.Select):
+                for position, item in enumerate(exists.this.expressions):
+                    self._pass(exists.this, position, "")
+                    if isinstance(item, exp.Star):
+                        self.sealed.add(id(item))
 
     def _pass(self, node: Any, position: int, clause: str) -> bool:
         """Follow an output of a query to what it comes from."""
@@ -101,6 +119,25 @@ def _only(name: str, table: str, scope: Scope) -> Source | None:
     if len(found) != 1 or found[0].open or (not table and any(one.open for one in at)):
         return None
     return found[0]
+
+
+def _named(root: Any, but: Any) -> set[str] | None:
+    """Return the names in a query outside of one of its parts; None where it names more than it shows."""
+    found: set[str] = set()
+    waiting: list[Any] = [root]
+    while waiting:
+        node = waiting.pop()
+        if node is but:
+            continue
+        if isinstance(node, exp.Join) and (node.args.get("using") or node.args.get("method")):
+            return None
+        if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
+            return None
+        if isinstance(node, exp.Identifier):
+            found.add(node.name.lower())
+        qualifier = "table" if isinstance(node, exp.Column) else ""  # which alone says nothing of a column
+        waiting += [child for key, child in children(node) if key != qualifier]
+    return found
 
 
 def _comparing(node: Any, position: int) -> str:

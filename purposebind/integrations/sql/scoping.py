@@ -280,7 +280,8 @@ class Reading(Naming):
         for relation in found:
             self.relations[id(relation)] = relation
             outputs += self._relation(relation)
-        return Source(alias or name, outputs, tuple(found), system=True)
+        open_ = not all(one.listed for one in found)
+        return Source(alias or name, outputs, tuple(found), open=open_, system=True)
 
     def _relation(self, relation: Relation) -> list[Output]:
         columns: tuple[Output, ...] = ()

@@ -26,7 +26,7 @@ from .views import view_in
 __all__ = ["weigh"]
 
 
-def weigh(sql: str, catalog: Catalog, moved: Collection[int] = ()) -> Verdict:
+def weigh(sql: str, catalog: Catalog, moved: Collection[int] = (), *, composed: bool = False) -> Verdict:
     """Say what a statement does with tagged columns. Pure.
 
     Args:
@@ -34,6 +34,8 @@ def weigh(sql: str, catalog: Catalog, moved: Collection[int] = ()) -> Verdict:
         catalog: What the database holds.
         moved: The positions, from 0, of the outermost select list or RETURNING whose values come back sealed; with
             the policies that they are sealed under, where it is a mapping.
+        composed: Whether its inner queries select entities. What they give and nobody names is no use then: rows that
+            are counted, or found to exist. In a text that somebody wrote, each mention is one.
 
     Example:
         >>> from purposebind.integrations.sql import Catalog, Relation, weigh
@@ -42,7 +44,8 @@ def weigh(sql: str, catalog: Catalog, moved: Collection[int] = ()) -> Verdict:
     """
     try:
         parts = statements(lex(sql, catalog.dialect))
-        found = [_weigh(part, catalog, moved if len(parts) == 1 else ()) for part in parts]
+        alone = len(parts) == 1
+        found = [_weigh(part, catalog, moved if alone else (), composed and alone) for part in parts]
     except Unreadable as error:
         return Verdict(problem=str(error))
     except RecursionError:
@@ -50,21 +53,23 @@ def weigh(sql: str, catalog: Catalog, moved: Collection[int] = ()) -> Verdict:
     return found[0] if len(found) == 1 else _joined(found)
 
 
-def _weigh(tokens: list[Token], catalog: Catalog, moved: Collection[int]) -> Verdict:
+def _weigh(tokens: list[Token], catalog: Catalog, moved: Collection[int], composed: bool) -> Verdict:
     admitted = admit(tokens, catalog)
     if isinstance(admitted, Refused):
         return Verdict(problem=admitted.problem)
     if isinstance(admitted, Harmless):
         return Verdict(touches=admitted.touches)
-    return _query(admitted, catalog, moved if admitted.plain else ())
+    return _query(admitted, catalog, moved if admitted.plain else (), composed and admitted.plain)
 
 
-def _query(query: Query, catalog: Catalog, moved: Collection[int]) -> Verdict:
+def _query(query: Query, catalog: Catalog, moved: Collection[int], composed: bool) -> Verdict:
     tokens = folded(query.tokens, catalog.dialect)
     root = parse(tokens, catalog)
     reading = Reading(catalog, lambda relation: view_in(catalog, relation))
     outputs = reading.build(root, None, {})
     moving = Moving(root, reading, _alike(outputs, moved))
+    if composed:
+        moving.drop(root)
     mentions = Mentions(reading, moving.sealed, moving.compared)
     scope = reading.scopes.get(id(root)) or Scope(root, None, {})
     mentions.walk(root, scope, "the select list")

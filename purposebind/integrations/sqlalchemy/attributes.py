@@ -10,9 +10,9 @@ What this module keeps:
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -27,7 +27,7 @@ from purposebind.holding import asked, binding, boxed, is_somebodys, opened, set
 if TYPE_CHECKING:
     from purposebind.enforcement import Binding
 
-__all__ = ["GuardedAttribute", "show_sealed", "watch_instances"]
+__all__ = ["ExpressedAttribute", "GuardedAttribute", "show_sealed", "watch_instances"]
 
 _get: Any = InstrumentedAttribute.__get__
 
@@ -49,6 +49,20 @@ class GuardedAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportInc
         state = instance_state(instance)
         asked(_binding(self), state.dict.get(_subject(state) or ""))
         return _get(self, instance, owner)
+
+
+# Of a property whose expression each query says: it is sealed where that is made of tagged columns.
+class ExpressedAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
+    __slots__ = ()
+    inherit_cache = True
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        value = _get(self, instance, owner)
+        if type(value) is not Sealed:
+            return value
+        if not is_somebodys(value):
+            _tell(instance, value)
+        return opened(value)
 
 
 def _tell(instance: Any, box: Sealed[Any]) -> None:
@@ -126,15 +140,21 @@ class _Watched:
         return {key for key in self.bindings if key in state.dict and key not in state.committed_state}
 
 
-def show_sealed(cls: Any, tagged: frozenset[str]) -> None:
-    """Have the representation that a mapped dataclass was given show its tagged attributes sealed (R6)."""
+def show_sealed(cls: Any, shown: Iterable[str], tagged: frozenset[str]) -> None:
+    """Have the representation that was generated for a mapped class show its tagged attributes sealed (R6).
+
+    Args:
+        cls: A dataclass, or one of attrs.
+        shown: The attributes that it shows.
+        tagged: Those that are tagged.
+    """
+    names = tuple(shown)
 
     def __repr__(self: Any) -> str:
         parts: list[str] = []
-        for field in dataclasses.fields(self):
-            if field.repr:
-                value = instance_dict(self).get(field.name, ...) if field.name in tagged else getattr(self, field.name)
-                parts.append(f"{field.name}={value!r}")
+        for name in names:
+            value = instance_dict(self).get(name, ...) if name in tagged else getattr(self, name)
+            parts.append(f"{name}={value!r}")
         return f"{type(self).__qualname__}({', '.join(parts)})"
 
     cls.__repr__ = reprlib.recursive_repr()(__repr__)
@@ -158,11 +178,55 @@ def watch_instances(cls: Any, bindings: dict[str, Binding], subject: str | None)
     event.listen(cls, "after_insert", watched.inserted, raw=True)
     event.listen(cls, "pickle", watched.pickled, raw=True)
     for key in bindings:
-        event.listen(getattr(cls, key), "set", watched.setting(key), retval=True, raw=True)
+        attribute = getattr(cls, key)
+        event.listen(attribute, "set", watched.setting(key), retval=True, raw=True)
+        _commit_sealed(attribute.impl)
     if subject is not None and subject not in bindings:
         event.listen(getattr(cls, subject), "set", watched.told, retval=True, raw=True)
     if getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None):
         cls.__getstate__ = _getstate
+        for name, copied in (("__copy__", _copy), ("__deepcopy__", _deepcopy)):
+            if not hasattr(cls, name):
+                setattr(cls, name, copied)
+
+
+def _commit_sealed(impl: Any) -> None:
+    """Have `set_committed_value`, which tells nobody, seal what it sets."""
+    kind = type(impl)
+    if "_purposebind" in vars(kind):
+        return
+    if kind not in _committing:
+
+        def set_committed_value(self: Any, state: Any, dict_: Any, value: Any) -> Any:
+            bound = state.manager.info[_WATCHED].bindings[self.key]
+            return kind.set_committed_value(self, state, dict_, boxed(value, bound))
+
+        body = {"__slots__": (), "_purposebind": True, "set_committed_value": set_committed_value}
+        _committing[kind] = type(kind.__name__, (kind,), body)
+    impl.__class__ = _committing[kind]
+
+
+_committing: dict[type[Any], type[Any]] = {}
+
+
+# A copy keeps what a pickle leaves out: the boxes stay in this process.
+def _copy(self: Any) -> Any:
+    made = _empty(self)
+    made.__dict__.update(self.__dict__)
+    return made
+
+
+def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
+    made = memo[id(self)] = _empty(self)
+    made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+    state: Any = made._sa_instance_state
+    state.expired_attributes -= made.__dict__.keys()
+    return made
+
+
+def _empty(entity: Any) -> Any:
+    cls: Any = type(entity)
+    return cls.__new__(cls)
 
 
 def _getstate(self: Any) -> dict[str, Any]:

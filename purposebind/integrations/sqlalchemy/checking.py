@@ -19,13 +19,15 @@ from typing import Final, Literal
 from purposebind.integrations.sql import Catalog, Copy, Relation, Verdict, weigh
 from purposebind.using import Use, refuse, use
 
-from .cataloging import Run, joined, look
+from .cataloging import Run, declared, joined, look
 from .moving import Moved
 
 __all__ = ["Checker", "Prepared"]
 
 _AT_MOST: Final = 4096
 _CHANGES: Final = re.compile(r"\b(CREATE|ALTER|DROP|ATTACH|DETACH|IMPORT)\b", re.IGNORECASE)
+_CHANGES_NOTHING: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE)\b[^;]*\Z", re.IGNORECASE)
+"""A statement in which such a word is the name of a column, or a part of a value."""
 _WAY_OUT: Final = (
     "Ways out:\n"
     "  - write it in a form that can be weighed, or with SQLAlchemy's select(), insert() and so on;\n"
@@ -78,23 +80,27 @@ class Checker:
         self._looked = False
         self._lock: Final = threading.Lock()
         self._catalog: Catalog | None = None
-        self._prepared: dict[tuple[str, Moved], Prepared] = {}
+        self._declared = declared()
+        self._prepared: dict[tuple[str, Moved, bool], Prepared] = {}
 
-    def check(self, statement: str, moved: Moved = (), run: Run | None = None) -> Prepared:
+    def check(self, statement: str, moved: Moved = (), composed: bool = False, run: Run | None = None) -> Prepared:
         """Let a statement pass, or refuse it.
 
         Args:
             statement: Its final text.
             moved: The places of its result that come back sealed, each with the policy that it is sealed under.
+            composed: Whether its inner queries select entities.
             run: Runs a query of ours on the connection, where one can be run now.
 
         Raises:
             PurposeViolation: It uses a column whose tag does not cover the active purposes.
             PolicyError: It cannot be weighed, or copies a column where its policy would not hold.
         """
-        prepared = self._prepared.get((statement, moved))
+        if self._declared != declared():
+            self._redeclared()
+        prepared = self._prepared.get((statement, moved, composed))
         if prepared is None:
-            prepared = self._prepare(statement, moved, run)
+            prepared = self._prepare(statement, moved, composed, run)
         if prepared.refusal is not None:
             refuse("A SQL statement", prepared.refusal)
         if prepared.uses:
@@ -108,7 +114,8 @@ class Checker:
 
     def look(self, run: Run) -> None:
         """Look at the database, for its views and for what `relations` names."""
-        seen = look(self._dialect, run, self._wanted)
+        names = [one.name for one in self._known_now()]
+        seen = look(self._dialect, run, names, self._wanted)
         with self._lock:
             self._seen, self._looked, self._catalog = seen, True, None
             self._prepared = {}
@@ -118,27 +125,34 @@ class Checker:
         with self._lock:
             self._looked, self._catalog, self._prepared = False, None, {}
 
-    def _prepare(self, statement: str, moved: Moved, run: Run | None) -> Prepared:
+    def _redeclared(self) -> None:
+        """Forget what was worked out: a column was declared since, or tagged."""
+        with self._lock:
+            self._declared, self._catalog, self._prepared = declared(), None, {}
+
+    def _prepare(self, statement: str, moved: Moved, composed: bool, run: Run | None) -> Prepared:
         if run is not None:
             self.looked(run)
-        verdict = weigh(statement, self._current(), dict(moved))
+        verdict = weigh(statement, self._current(), dict(moved), composed=composed)
         if verdict.unknown and run is not None:  # made since, by somebody else
             self.look(run)
-            verdict = weigh(statement, self._current(), dict(moved))
+            verdict = weigh(statement, self._current(), dict(moved), composed=composed)
         prepared = _prepared(verdict)
         if verdict.problem is None:  # what cannot be weighed now may be the next time
             with self._lock:
                 if len(self._prepared) >= _AT_MOST:
                     self._prepared = {}
-                self._prepared[statement, moved] = prepared
-        if _CHANGES.search(statement):
+                self._prepared[statement, moved, composed] = prepared
+        if _CHANGES.search(statement) and not _CHANGES_NOTHING.match(statement):
             self.changed()
         return prepared
 
     def _current(self) -> Catalog:
         catalog = self._catalog
         if catalog is None:
-            catalog = self._catalog = joined(self._dialect, self._known_now(), self._seen, self._functions)
+            catalog = self._catalog = joined(
+                self._dialect, self._known_now(), self._seen, self._functions, self._wanted
+            )
         return catalog
 
 

@@ -18,8 +18,11 @@ from sqlalchemy.exc import StatementError
 
 from purposebind import PolicyError, PurposeError, Sealed
 
-__all__ = ["cleaned"]
+from .sealed_type import NotOfItsType
 
+__all__ = ["clean", "cleaned"]
+
+_DRIVERS = ("aiosqlite", "asyncpg", "psycopg", "psycopg_binary", "psycopg_c", "sqlalchemy")
 _NAMES_ONLY = ("08", "23", "25", "28", "3D", "40", "53", "54", "55", "57", "58")
 """Classes of SQLSTATE whose main message names things and quotes no value."""
 
@@ -34,16 +37,14 @@ def cleaned(failure: Any, quotes: bool) -> BaseException | None:
     original = failure.original_exception
     if isinstance(original, PurposeError):
         return copy.copy(original) if failure.sqlalchemy_exception is not None else None
-    if _holds_box(failure.parameters):
+    if failure.execution_context is not None and _holds_box(failure.parameters):  # else they are as they were given
         return PolicyError(
             "A sealed value was given to a SQL statement as a parameter for something that has no tag. Write it into a "
             "tagged column, or open it where its tag allows."
         )
-    if not quotes:
+    if not quotes or failure.connection is None:  # who could not connect has said nothing yet
         return None
-    text = _kept(original)
-    for error in _chain(original):
-        _clean(error, text)
+    text = clean(original)
     wrapped = failure.sqlalchemy_exception
     if isinstance(wrapped, StatementError):
         wrapped.args = (f"({type(original).__module__}.{type(original).__qualname__}) {text}",)
@@ -51,6 +52,14 @@ def cleaned(failure: Any, quotes: bool) -> BaseException | None:
         if wrapped.orig is not None and wrapped.orig is not original:
             _clean(wrapped.orig, text)
     return None
+
+
+def clean(error: BaseException) -> str:
+    """Take the values out of a driver's error and those it was made of, in place; return what is left of its text."""
+    text = _kept(error)
+    for one in _chain(error):
+        _clean(one, text)
+    return text
 
 
 def _holds_box(parameters: Any) -> bool:
@@ -65,8 +74,15 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while error is not None and error not in found and len(found) < 10:
         found.append(error)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or _within(error.__context__)
     return found
+
+
+def _within(context: BaseException | None) -> BaseException | None:
+    """An error that a driver met on its way; not one that the caller was dealing with when the statement failed."""
+    trace = None if context is None else context.__traceback__
+    caught = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return context if trace is None or caught.partition(".")[0] in _DRIVERS else None
 
 
 def _state(error: Any) -> str | None:
@@ -79,6 +95,8 @@ def _state(error: Any) -> str | None:
 
 def _kept(error: Any) -> str:
     """What of an error's text quotes no value."""
+    if isinstance(error, NotOfItsType):
+        return str(error)
     state = next((state for one in _chain(error) if (state := _state(one))), None)
     if state is not None:
         first = _first_line(error)

@@ -10,8 +10,10 @@ What this module keeps:
 
 from __future__ import annotations
 
+import functools
 import os.path
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -37,6 +39,8 @@ __all__ = ["guard", "moves_entities"]
 E = TypeVar("E", bound="Engine | AsyncEngine")
 
 _PREPARED: Final = "_purposebind_prepared"
+_CHECKED: Final = "_purposebind_checked"
+_QUERY: Final = re.compile(r"[(\s]*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|COPY)\b", re.IGNORECASE)
 
 
 def guard(engine: E, *metadata: MetaData, relations: Iterable[str] = (), functions: Iterable[str] = ()) -> E:
@@ -91,6 +95,8 @@ def guard(engine: E, *metadata: MetaData, relations: Iterable[str] = (), functio
     _log_no_rows(sync)
     event.listen(sync, "set_engine_execution_options", _log_no_rows)  # a copy with options of its own
     event.listen(sync, "before_cursor_execute", watch.before)
+    for name in ("do_execute", "do_execute_no_params", "do_executemany"):
+        setattr(dialect, name, watch.last(getattr(dialect, name)))
     event.listen(sync, "after_cursor_execute", watch.after)
     event.listen(sync, "handle_error", watch.failed, retval=True)
     event.listen(sync.pool, "connect", watch.connected)
@@ -121,34 +127,52 @@ class _Guard:
     def before(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
-        moved = moved_by(context, statement)
         try:
-            prepared = self.checker.check(statement, moved, lambda query: _run(connection.connection, query))
+            moved, composed = moved_by(context, statement)
+            prepared = self.checker.check(statement, moved, composed, lambda query: _run(connection.connection, query))
         except PurposeError:
             cursor.close()  # SQLAlchemy 2.0 leaves it open, and one of the server's warns of that
             raise
         setattr(context, _PREPARED, prepared)
+        setattr(context, _CHECKED, statement)
         drivers.passed(connection, cursor, statement)
+
+    def last(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap what hands a statement to the driver: a listener after `before` may have put a comment to it."""
+
+        @functools.wraps(execute)
+        def run(cursor: Any, statement: str, *args: Any, **kwargs: Any) -> Any:
+            context: Any = kwargs.get("context", args[-1] if args else None)
+            if getattr(context, _CHECKED, statement) != statement:
+                self.before(context.root_connection, cursor, statement, None, context, False)
+            return execute(cursor, statement, *args, **kwargs)
+
+        return run
 
     def after(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
         drivers.finished(connection, cursor)
 
-    def driver(self, connection: Any, statement: str) -> None:
-        """A cursor of the driver's is about to run a statement that `before` did not see."""
-        self.checker.check(statement)
+    def driver(self, connection: Any, statement: str) -> bool:
+        """A cursor of the driver's is about to run a statement that `before` did not see; tell whether errors quote."""
+        return _may_quote(self.checker.check(statement), statement)
 
     def failed(self, failure: Any) -> BaseException | None:
         cursor = getattr(failure.execution_context, "cursor", None)
         if cursor is not None and failure.connection is not None:
             drivers.finished(failure.connection, cursor)
         prepared: Prepared | None = getattr(failure.execution_context, _PREPARED, None)
-        return cleaned(failure, prepared is None or prepared.unweighed or bool(prepared.touches))
+        return cleaned(failure, prepared is None or _may_quote(prepared, failure.statement or ""))
 
     def connected(self, dbapi_connection: Any, record: Any) -> None:
         self.checker.looked(lambda statement: _run(dbapi_connection, statement))
         dbapi_connection.rollback()  # a transaction left open could not be put into autocommit
+
+
+def _may_quote(prepared: Prepared, statement: str) -> bool:
+    """Whether an error of it may quote a tagged value. Definitions and COMMIT check rows they do not name."""
+    return prepared.unweighed or bool(prepared.touches) or _QUERY.match(statement) is None
 
 
 def _run(dbapi_connection: Any, statement: str) -> list[Any]:

@@ -15,13 +15,14 @@ import re
 from copy import copy
 from typing import Any, Final
 
-from sqlalchemy import ARRAY
+from sqlalchemy import ARRAY, FromClause
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.util import memoized_property
 
 from purposebind.policy import Policy
 
-from .sealed_type import SealedType
+from .sealed_type import SealedType, policy_of
 
 __all__ = ["Moved", "comes_sealed", "moved_by", "telling_compiler"]
 
@@ -44,8 +45,11 @@ Moved = tuple[tuple[int, Policy], ...]
 """Places of a result, counted from 0, that come back sealed, each with the policy that it is sealed under."""
 
 
-def moved_by(context: Any, statement: str) -> Moved:
-    """Return the places that come back sealed from a statement that is about to be executed.
+def moved_by(context: Any, statement: str) -> tuple[Moved, bool]:
+    """Return what is known of a statement that is about to be executed.
+
+    That is, which places of its result come back sealed, and whether its inner queries select entities, and no tagged
+    column by itself.
 
     Args:
         context: Its execution context.
@@ -53,12 +57,13 @@ def moved_by(context: Any, statement: str) -> Moved:
     """
     compiled = getattr(context, "compiled", None)
     if compiled is None or not isinstance(compiled, _Telling):
-        return ()
+        return (), False
     whole = getattr(context, "statement", "")  # a default is asked for before there is one
-    many = context.execute_style.name == "INSERTMANYVALUES" and statement[:6] == whole[:6] == "INSERT"
-    if statement != whole and not many and _COMMENTS.sub("", statement) != whole:
-        return ()
-    return compiled.purposebind_moved
+    bare = statement if statement == whole else _COMMENTS.sub("", statement)
+    many = context.execute_style.name == "INSERTMANYVALUES" and bare[:6] == whole[:6] == "INSERT"
+    if bare != whole and not many:
+        return (), False
+    return compiled.purposebind_moved, compiled.purposebind_composed
 
 
 def comes_sealed(result: Any, getter: Any) -> bool:
@@ -91,6 +96,19 @@ class _Telling(SQLCompiler):
     """The part of a compiler that notes what a result holds."""
 
     _purposebind_moved: Moved | None = None
+    purposebind_composed: bool = True
+    """Whether no text stands in it, and its inner queries select entities, and no tagged column by itself."""
+
+    def visit_select(self, select_stmt: Any, *args: Any, **kwargs: Any) -> str:
+        if self.stack and any(_by_itself(one) for one in select_stmt._raw_columns):
+            self.purposebind_composed = False
+        written: str = super().visit_select(select_stmt, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return written
+
+    def visit_textclause(self, *args: Any, **kwargs: Any) -> str:
+        self.purposebind_composed = False
+        written: str = super().visit_textclause(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return written
 
     def _add_to_result_map(self, keyname: str, name: str, objects: tuple[Any, ...], type_: Any) -> None:
         if isinstance(type_, SealedType) and self._is_raw(objects):
@@ -99,6 +117,23 @@ class _Telling(SQLCompiler):
             type_ = copy(type_)
             type_.item_type = type_.item_type.impl_instance
         super()._add_to_result_map(keyname, name, objects, type_)
+
+    @memoized_property
+    def _bind_processors(self) -> Any:
+        """A box that is not written into its column but taken into a statement is read there."""
+        found, written = dict(super()._bind_processors), self._written()
+        for bind, name in self.bind_names.items():
+            kind = bind.type
+            if isinstance(kind, SealedType) and not bind._is_crud and (bind.key, kind.policy) not in written:
+                found[name] = kind.asking(found[name])
+        return found
+
+    def _written(self) -> set[tuple[str, Policy | None]]:
+        """The parameters that are set as a column's value as they are, each with the policy of its column."""
+        state: Any = self.compile_state
+        given: dict[Any, Any] = getattr(state, "_dict_parameters", None) or {}
+        columns = {key: state.dml_table.c.get(key) if isinstance(key, str) else key for key in given}
+        return {(one.key, policy_of(columns[key])) for key, one in given.items() if isinstance(one, BindParameter)}
 
     @property
     def purposebind_moved(self) -> Moved:
@@ -129,6 +164,13 @@ class _Telling(SQLCompiler):
         if getattr(statement, "is_dml", False):
             return bool(statement._returning)  # what a flush asks for goes into its entities
         return True
+
+
+def _by_itself(selected: Any) -> bool:
+    """Whether what a query selects is a tagged column, or a table that has one, and no entity."""
+    if isinstance(selected, FromClause):
+        return "parententity" not in selected._annotations and any(isinstance(c.type, SealedType) for c in selected.c)
+    return isinstance(getattr(selected, "type", None), SealedType)
 
 
 def _entities(state: Any) -> list[Any] | None:

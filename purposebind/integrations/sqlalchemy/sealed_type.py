@@ -22,10 +22,14 @@ from purposebind import AllowedFor, PolicyError, Sealed
 from purposebind.holding import binding, boxer, contents
 from purposebind.policy import Policy
 
-__all__ = ["GUARDED", "SealedType", "policy_of"]
+__all__ = ["GUARDED", "NotOfItsType", "SealedType", "policy_of"]
 
 GUARDED = "_purposebind_guarded"
 """The attribute that marks the dialect of a guarded engine."""
+
+
+class NotOfItsType(TypeError):
+    """A value is none of its column's type: said without the value."""
 
 
 class SealedType(TypeDecorator[Any]):
@@ -100,7 +104,7 @@ class SealedType(TypeDecorator[Any]):
                 if problem is None:
                     return value if convert is None else convert(value)
             except Exception as error:
-                problem = TypeError(f"The value for {field} is none of its column's type ({type(error).__name__})")
+                problem = NotOfItsType(f"The value for {field} is none of its column's type ({type(error).__name__})")
             finally:
                 del value  # a traceback shows the locals of this function (R7)
             raise problem  # outside the except block, or the error that quotes would be chained to it
@@ -116,6 +120,21 @@ class SealedType(TypeDecorator[Any]):
             return convert(value.open() if type(value) is Sealed else value)
 
         return written
+
+    def asking(self, processor: Any) -> Any:
+        """Return a bind processor for a value that is not written into the column: what is in a box is read there."""
+
+        def asked(value: Any) -> Any:
+            return processor(value.open() if type(value) is Sealed else value)
+
+        return asked
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """The type of a value that stands beside the column: as the type inside says, an interval beside a date."""
+        if type(value) is Sealed:
+            return self
+        kind = self.impl_instance.coerce_compared_value(op, value)
+        return self if kind is self.impl_instance or kind._type_affinity is self.impl_instance._type_affinity else kind
 
     def compare_values(self, x: Any, y: Any) -> bool:
         """Whether a flush may leave the column out: by value only where both came from it, else by identity."""

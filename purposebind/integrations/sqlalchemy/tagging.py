@@ -16,17 +16,20 @@ import sys
 import typing
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, event
-from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Mapper
+from sqlalchemy import Column, Table, event
+from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Mapper, SynonymProperty, declared_attr
+from sqlalchemy.orm.descriptor_props import ConcreteInheritedProperty
+from sqlalchemy.sql.elements import Null
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypeAliasType
 
 from purposebind import AllowedFor, PolicyError, SubjectId
 from purposebind.policy import Policy
 
-from .attributes import GuardedAttribute, show_sealed, watch_instances
-from .loading import seal_loading
+from .attributes import ExpressedAttribute, GuardedAttribute, show_sealed, watch_instances
+from .loading import derived_policy, evaluate_open, seal_expressed, seal_loading
 from .sealed_type import SealedType, policy_of
 
 __all__ = ["UNREAD", "label_of", "listen"]
@@ -71,11 +74,31 @@ def _metadata(annotation: Any, owner: type[Any]) -> Iterator[Any]:
             break
 
 
+_returned: WeakKeyDictionary[type[Any], dict[str, Any]] = WeakKeyDictionary()
+"""What a mapped class's own functions with `declared_attr` return: mapping puts attributes in their place."""
+
+
+def _noted(mapper: Any, cls: type[Any]) -> None:
+    _returned[cls] = {key: one for key in vars(cls) if (one := _return_of(vars(cls)[key])) is not None}
+
+
+def _return_of(value: Any) -> Any:
+    made = getattr(value, "fget", None) if isinstance(value, declared_attr) else None
+    return getattr(getattr(made, "__func__", made), "__annotations__", {}).get("return")
+
+
+def _annotation(owner: type[Any], key: str) -> Any:
+    found = vars(owner).get("__annotations__", {}).get(key)
+    if found is None:
+        found = _return_of(vars(owner).get(key)) or _returned.get(owner, {}).get(key)
+    return found
+
+
 def _declared(cls: type[Any], key: str, column: Any) -> list[Any]:
     """What the annotations of an attribute say, those of base classes and mixins too."""
     found: list[Any] = []
     for owner in cls.__mro__:
-        annotation = vars(owner).get("__annotations__", {}).get(key)
+        annotation = _annotation(owner, key)
         if annotation is None:
             continue
         try:
@@ -87,7 +110,8 @@ def _declared(cls: type[Any], key: str, column: Any) -> list[Any]:
                     "there while the program runs. Import it outside of `if TYPE_CHECKING:`, and define it in the "
                     "module."
                 ) from None
-            column.info[UNREAD] = f"{owner.__module__}.{owner.__qualname__}.{key}"
+            if isinstance(column, Column):
+                column.info[UNREAD] = f"{owner.__module__}.{owner.__qualname__}.{key}"
     return found
 
 
@@ -100,13 +124,23 @@ def label_of(cls: type[Any], key: str) -> str:
 
 
 def _constructed(mapper: Mapper[Any], cls: type[Any]) -> None:
-    for prop in mapper.iterate_properties:
+    properties = [prop for prop in mapper.iterate_properties if isinstance(prop, ColumnProperty)]
+    properties.sort(key=lambda prop: not isinstance(prop.columns[0], Column))  # expressions last: they are made of them
+    for prop in properties:
         _instrumented(cls, prop.key, mapper.class_manager.get(prop.key))
+    shown = _generated_repr(cls)
+    if shown is not None:
+        show_sealed(cls, shown, frozenset(prop.key for prop in properties if policy_of(prop.columns[0]) is not None))
 
+
+def _generated_repr(cls: Any) -> list[str] | None:
+    """The attributes in the representation that a class was given by dataclasses or attrs, or None."""
     made = vars(cls).get("__repr__")
-    if made is not None and dataclasses.is_dataclass(cls) and getattr(made, "__wrapped__", None) is not None:
-        tagged = [prop for prop in mapper.iterate_properties if isinstance(prop, ColumnProperty)]
-        show_sealed(cls, frozenset(prop.key for prop in tagged if policy_of(prop.columns[0]) is not None))
+    if dataclasses.is_dataclass(cls) and getattr(made, "__wrapped__", None) is not None:
+        return [field.name for field in dataclasses.fields(cls) if field.repr]
+    if getattr(getattr(made, "__code__", None), "co_filename", "").startswith("<attrs generated"):
+        return [field.name for field in vars(cls)["__attrs_attrs__"] if field.repr]
+    return None
 
 
 def _instrumented(cls: type[Any], key: str, attribute: Any) -> None:
@@ -116,13 +150,22 @@ def _instrumented(cls: type[Any], key: str, attribute: Any) -> None:
     if not isinstance(prop, ColumnProperty):
         return
     column: Any = prop.columns[0]
-    if isinstance(column, Column):
-        said = _declared(cls, key, column)
-        if any(one is SubjectId for one in said):
-            column.info[_SUBJECT] = True
-        policy = _policy(cls, key, [one.policy for one in said if isinstance(one, AllowedFor)], policy_of(column))
-        if policy is not None:
-            _seal(cls, key, column, policy, prop.parent)
+    said = _declared(cls, key, column)
+    if isinstance(column, Column) and any(one is SubjectId for one in said):
+        column.info[_SUBJECT] = True
+    of_table = isinstance(column, Column) and (column.table is None or isinstance(column.table, Table))
+    known = policy_of(column) if of_table else derived_policy(column)  # else of an expression, or of a subquery
+    policy = _policy(cls, key, [one.policy for one in said if isinstance(one, AllowedFor)], known)
+    if ("query_expression", True) in (prop.strategy_key or ()):
+        attribute.__class__ = ExpressedAttribute
+        seal_expressed(prop, policy)
+        if policy is not None and not isinstance(getattr(column, "element", column), Null):
+            column.type = SealedType(column.type, policy, label_of(cls, key))
+        return
+    if policy is not None and of_table:
+        _seal(cls, key, column, policy, prop.parent)
+    elif policy is not None and policy is not policy_of(column):
+        column.type = SealedType(column.type, policy, label_of(cls, key))
     if policy_of(column) is not None:
         attribute.__class__ = GuardedAttribute
         seal_loading(prop)
@@ -192,6 +235,7 @@ def _is_of(kind: Any, waited: type[Any]) -> bool:
 
 
 def _configured(mapper: Mapper[Any], cls: type[Any]) -> None:
+    _check_annotations(mapper, cls)
     tagged: dict[str, Any] = {
         prop.key: prop.columns[0].type for prop in mapper.column_attrs if policy_of(prop.columns[0]) is not None
     }
@@ -200,6 +244,8 @@ def _configured(mapper: Mapper[Any], cls: type[Any]) -> None:
         for prop in mapper.column_attrs
         if isinstance(prop.columns[0], Column) and prop.columns[0].info.get(_SUBJECT)
     ]
+    for relationship in mapper.relationships:
+        _check_keys(cls, relationship)
     if len(subjects) > 1:
         raise PolicyError(f"{cls.__name__} marks {' and '.join(subjects)} as SubjectId: one row is one person's.")
     if not tagged:
@@ -223,6 +269,41 @@ def _configured(mapper: Mapper[Any], cls: type[Any]) -> None:
     watch_instances(cls, {key: kind.binding for key, kind in tagged.items()}, subjects[0] if subjects else None)
 
 
+def _check_annotations(mapper: Mapper[Any], cls: Any) -> None:
+    """Refuse tags on what is no column: a plain attribute, a synonym of a column without one (R9)."""
+    if hasattr(cls, "__purpose_model__"):
+        return  # what its fields are was checked with its model
+    for owner in cls.__mro__:
+        for key, annotation in vars(owner).get("__annotations__", {}).items():
+            prop: Any = mapper.attrs.get(key)
+            prop = mapper.attrs.get(prop.name) if isinstance(prop, SynonymProperty) else prop
+            if isinstance(prop, (ColumnProperty, ConcreteInheritedProperty)) and key == prop.key:
+                continue
+            try:
+                said = any(isinstance(one, AllowedFor) for one in _metadata(annotation, owner))
+            except Exception:
+                said = False  # it names what is not there while the program runs: an entity, mostly
+            if said and policy_of(getattr(prop, "columns", [None])[0]) is None:
+                raise PolicyError(
+                    f"{label_of(cls, key)} has a tag and is no column, so that the tag would protect nothing. Tag the "
+                    "column that holds the value, or use Sealed."
+                )
+
+
+def _check_keys(cls: Any, relationship: Any) -> None:
+    """Refuse a dictionary of entities by a tagged attribute, whose keys would be open."""
+    collection = relationship.collection_class
+    keyed: Any = getattr(collection() if callable(collection) else None, "keyfunc", None)
+    columns = list(keyed._cols(relationship.mapper)) if hasattr(keyed, "_cols") else []
+    if hasattr(keyed, "attr_name") and keyed.attr_name in relationship.mapper.attrs:
+        columns += getattr(relationship.mapper.attrs[keyed.attr_name], "columns", ())
+    if any(policy_of(column) is not None for column in columns):
+        raise PolicyError(
+            f"{label_of(cls, relationship.key)} is a dictionary by a tagged attribute, whose keys would be open. Use a "
+            "list, or a key without a tag."
+        )
+
+
 def _read_by_mapper(mapper: Mapper[Any]) -> Iterator[Any]:
     yield from mapper.primary_key
     if mapper.version_id_col is not None:
@@ -234,8 +315,18 @@ def _read_by_mapper(mapper: Mapper[Any]) -> Iterator[Any]:
         yield from relationship.remote_side
 
 
+def _attached(column: Any, table: Any) -> None:
+    """A column takes the place of a tagged one, reflected from the database, say: it keeps the tag (R8)."""
+    before = table.columns.get(column.key) if isinstance(table, Table) else None
+    if before is not None and isinstance(before.type, SealedType) and policy_of(column) is None:
+        column.type = SealedType(column.type, before.type.policy, before.type.field)
+
+
 def listen() -> None:
     """Have tags count on every class that is mapped from now on."""
+    evaluate_open()
+    event.listen(Column, "before_parent_attach", _attached)
+    event.listen(Mapper, "instrument_class", _noted)
     event.listen(Mapper, "after_mapper_constructed", _constructed)
     event.listen(object, "attribute_instrument", _instrumented, propagate=True)  # for what is added to a class later
     event.listen(Mapper, "mapper_configured", _configured)

@@ -7,6 +7,8 @@ What this package keeps:
   context, also where the SQL then runs in another thread.
 - **R1** Roads that read without a statement (a blob opened by its column, a dump, a copy of the whole database) are
   refused: there is nothing to check.
+- **R7** What a server says of a raw statement that touches tagged columns is kept as far as it names things, and left
+  out where it quotes; and aiosqlite's log shows no parameters.
 - A connection that cannot be watched is refused when it is checked out of the pool.
 
 How: when the pool gets a connection, whoever made it, its class is changed to a subclass of its class whose methods
@@ -36,6 +38,6 @@ What remains outside:
 from __future__ import annotations
 
 from .installing import finished, passed, watch
-from .watching import Check
+from .watching import Check, turns
 
-__all__ = ["Check", "finished", "passed", "watch"]
+__all__ = ["Check", "finished", "passed", "turns", "watch"]

@@ -1,7 +1,11 @@
-"""aiosqlite: it runs SQL in a thread without the caller's context, so the check comes before the hand-over."""
+"""aiosqlite: it runs SQL in a thread without the caller's context, so the check comes before the hand-over.
+
+What it hands over it also logs, with its parameters, so those are hidden in what it hands over (R7).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from purposebind import PolicyError
@@ -24,11 +28,28 @@ def adopt(watching: Watching, _dialect: Any, connection: Any) -> None:
     watching.turn(connection, _connection)
 
 
+class _Quiet:
+    """A call whose representation, which is logged, does not show what it is called with."""
+
+    def __init__(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self._call = (fn, args, kwargs)
+
+    def __call__(self) -> Any:
+        fn, args, kwargs = self._call
+        return fn(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"{getattr(self._call[0], '__qualname__', self._call[0])}(...)"
+
+
 def _connection(watching: Watching, base: Any) -> Any:
     from aiosqlite.context import contextmanager
 
     # aiosqlite's shortcuts run on the sqlite3 connection inside, never by way of these methods: each asks once.
     class Connection(base):  # type: ignore[misc]
+        async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+            return await super()._execute(_Quiet(fn, args, kwargs))
+
         @contextmanager
         async def cursor(self) -> Any:
             return watching.turn(await super().cursor(), _cursor)

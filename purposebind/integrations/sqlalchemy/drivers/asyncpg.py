@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from purposebind import PolicyError
+from purposebind.integrations.sqlalchemy.failing import clean
 
-from .watching import Watching, itself
+from .watching import Watching, itself, turned
 
 __all__ = ["adopt"]
 
@@ -34,10 +36,28 @@ def adopt(watching: Watching, _dialect: Any, connection: Any) -> None:
     watching.turn(connection, _connection)
 
 
+@contextmanager
+def _cleaning(quotes: bool | None) -> Generator[None]:
+    """Take the values out of an error of the driver's, where it may quote tagged ones."""
+    try:
+        yield
+    except Exception as error:
+        if quotes and type(error).__module__.startswith("asyncpg."):  # not those of what a COPY reads from
+            clean(error)
+        raise
+
+
+def _asked(watching: Watching, connection: Any, statement: Any) -> bool | None:
+    asked = watching.let_on(connection, statement)
+    if asked is not None:
+        turned(connection)
+    return asked
+
+
 def _by_itself(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        with itself():
+        with _cleaning(True), itself():  # a constraint may be checked at the end of a transaction
             return await method(*args, **kwargs)
 
     return run
@@ -60,32 +80,32 @@ def _connection(watching: Watching, base: Any) -> Any:
         __slots__ = ()
 
         async def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, query)
-            return await super().execute(query, *args, **kwargs)
+            with _cleaning(_asked(watching, self, query)):
+                return await super().execute(query, *args, **kwargs)
 
         async def executemany(self, command: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, command)
-            return await super().executemany(command, *args, **kwargs)
+            with _cleaning(_asked(watching, self, command)):
+                return await super().executemany(command, *args, **kwargs)
 
         async def fetch(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, query)
-            return await super().fetch(query, *args, **kwargs)
+            with _cleaning(_asked(watching, self, query)):
+                return await super().fetch(query, *args, **kwargs)
 
         async def fetchval(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, query)
-            return await super().fetchval(query, *args, **kwargs)
+            with _cleaning(_asked(watching, self, query)):
+                return await super().fetchval(query, *args, **kwargs)
 
         async def fetchrow(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, query)
-            return await super().fetchrow(query, *args, **kwargs)
+            with _cleaning(_asked(watching, self, query)):
+                return await super().fetchrow(query, *args, **kwargs)
 
         async def fetchmany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, query)
-            return await super().fetchmany(query, *args, **kwargs)
+            with _cleaning(_asked(watching, self, query)):
+                return await super().fetchmany(query, *args, **kwargs)
 
         async def prepare(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self, query)
-            return watching.turn(await super().prepare(query, *args, **kwargs), _prepared)
+            with _cleaning(_asked(watching, self, query)):
+                return watching.turn(await super().prepare(query, *args, **kwargs), _prepared)
 
         def cursor(self, query: Any, *args: Any, **kwargs: Any) -> Any:
             return watching.turn(super().cursor(query, *args, **kwargs), _cursors)
@@ -95,24 +115,24 @@ def _connection(watching: Watching, base: Any) -> Any:
 
         # The text that the driver writes says what is read or written; its options do not matter here.
         async def copy_from_query(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.weigh(query)
+            quotes = watching.weigh(query)
             output = kwargs.get("output")
             if callable(output) and not hasattr(output, "write") and not isinstance(output, os.PathLike):
                 kwargs["output"] = _not_by_itself(output)
-            with itself():  # the driver asks the database to write the arguments into the text
+            with _cleaning(quotes), itself():  # the driver asks the database to write the arguments into the text
                 return await super().copy_from_query(query, *args, **kwargs)
 
         async def copy_from_table(self, table_name: Any, **kwargs: Any) -> Any:
-            watching.weigh(f"COPY {_table(table_name, kwargs)} TO STDOUT")
-            return await super().copy_from_table(table_name, **kwargs)
+            with _cleaning(watching.weigh(f"COPY {_table(table_name, kwargs)} TO STDOUT")):
+                return await super().copy_from_table(table_name, **kwargs)
 
         async def copy_to_table(self, table_name: Any, **kwargs: Any) -> Any:
-            watching.weigh(f"COPY {_table(table_name, kwargs)} FROM STDIN{_condition(kwargs)}")
-            return await super().copy_to_table(table_name, **kwargs)
+            with _cleaning(watching.weigh(f"COPY {_table(table_name, kwargs)} FROM STDIN{_condition(kwargs)}")):
+                return await super().copy_to_table(table_name, **kwargs)
 
         async def copy_records_to_table(self, table_name: Any, **kwargs: Any) -> Any:
-            watching.weigh(f"COPY {_table(table_name, kwargs)} FROM STDIN{_condition(kwargs)}")
-            return await super().copy_records_to_table(table_name, **kwargs)
+            with _cleaning(watching.weigh(f"COPY {_table(table_name, kwargs)} FROM STDIN{_condition(kwargs)}")):
+                return await super().copy_records_to_table(table_name, **kwargs)
 
     for name, method in _own(base, _CONNECTIONS_OWN).items():
         setattr(Connection, name, method)
@@ -147,24 +167,24 @@ def _prepared(watching: Watching, base: Any) -> Any:
 
         # explain() is no road of its own: the driver has the connection fetch it.
         async def fetch(self, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._connection, self._query)
-            return await super().fetch(*args, **kwargs)
+            with _cleaning(_asked(watching, self._connection, self._query)):
+                return await super().fetch(*args, **kwargs)
 
         async def fetchval(self, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._connection, self._query)
-            return await super().fetchval(*args, **kwargs)
+            with _cleaning(_asked(watching, self._connection, self._query)):
+                return await super().fetchval(*args, **kwargs)
 
         async def fetchrow(self, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._connection, self._query)
-            return await super().fetchrow(*args, **kwargs)
+            with _cleaning(_asked(watching, self._connection, self._query)):
+                return await super().fetchrow(*args, **kwargs)
 
         async def fetchmany(self, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._connection, self._query)
-            return await super().fetchmany(*args, **kwargs)
+            with _cleaning(_asked(watching, self._connection, self._query)):
+                return await super().fetchmany(*args, **kwargs)
 
         async def executemany(self, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._connection, self._query)
-            return await super().executemany(*args, **kwargs)
+            with _cleaning(_asked(watching, self._connection, self._query)):
+                return await super().executemany(*args, **kwargs)
 
         def cursor(self, *args: Any, **kwargs: Any) -> Any:
             return watching.turn(super().cursor(*args, **kwargs), _cursors)

@@ -12,8 +12,9 @@ from contextlib import aclosing
 from typing import Any
 
 from purposebind import PolicyError
+from purposebind.integrations.sqlalchemy.failing import clean
 
-from .watching import Watching, itself
+from .watching import Watching, itself, turned
 
 __all__ = ["adopt"]
 
@@ -35,6 +36,7 @@ def adopt(watching: Watching, dialect: Any, connection: Any) -> None:
 def _connection(watching: Watching, base: Any, making: Any) -> Any:
     class Connection(base):  # type: ignore[misc]
         _purposebind_asked = False
+        _purposebind_quotes = False  # whether an error of what runs now may quote a tagged value
 
         def cursor(self, *args: Any, **kwargs: Any) -> Any:
             return watching.turn(super().cursor(*args, **kwargs), making)
@@ -49,6 +51,15 @@ def _connection(watching: Watching, base: Any, making: Any) -> Any:
             self._purposebind_asked = False
             return (yield from super()._start_query())
 
+        def _exec_command(self, *args: Any, **kwargs: Any) -> Any:
+            # The driver's own BEGIN, COMMIT, SAVEPOINT and the like. A constraint may be checked at the end only.
+            turned(self)
+            try:
+                return (yield from super()._exec_command(*args, **kwargs))
+            except Exception as error:
+                clean(error)
+                raise
+
     return Connection
 
 
@@ -61,7 +72,18 @@ def _looking_up_a_type() -> bool:
 
 
 def _sync_connection(watching: Watching, base: Any) -> Any:
+    import psycopg
+
     class Connection(_connection(watching, base, _sync_cursor)):  # type: ignore[misc]
+        def wait(self, *args: Any, **kwargs: Any) -> Any:
+            # All that is sent to the server is waited for here: statements, rows of a COPY, fetches.
+            try:
+                return super().wait(*args, **kwargs)
+            except psycopg.Error as error:
+                if self._purposebind_quotes:
+                    clean(error)
+                raise
+
         def tpc_recover(self) -> Any:
             with itself():
                 return super().tpc_recover()
@@ -70,7 +92,17 @@ def _sync_connection(watching: Watching, base: Any) -> Any:
 
 
 def _async_connection(watching: Watching, base: Any) -> Any:
+    import psycopg
+
     class Connection(_connection(watching, base, _async_cursor)):  # type: ignore[misc]
+        async def wait(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await super().wait(*args, **kwargs)
+            except psycopg.Error as error:
+                if self._purposebind_quotes:
+                    clean(error)
+                raise
+
         async def tpc_recover(self) -> Any:
             with itself():
                 return await super().tpc_recover()
@@ -90,6 +122,20 @@ def _text(cursor: Any, query: Any) -> Any:
         except UnicodeDecodeError:
             pass
     return query
+
+
+def _let(watching: Watching, cursor: Any, query: Any) -> None:
+    _runs(cursor._conn, watching.let(cursor, _text(cursor, query)))
+
+
+def _let_on(watching: Watching, cursor: Any, query: Any) -> None:
+    _runs(cursor._conn, watching.let_on(cursor._conn, _text(cursor, query)))
+
+
+def _runs(connection: Any, asked: bool | None) -> None:
+    connection._purposebind_quotes = bool(asked)
+    if asked is not None:
+        turned(connection)
 
 
 class _Copying:
@@ -129,7 +175,11 @@ def _cursor(base: Any) -> Any:
         def _start_query(self, *args: Any, **kwargs: Any) -> Any:
             # Nothing else can run between this and the connection's own method: a generator yields first in there.
             self._conn._purposebind_asked = True
-            return (yield from super()._start_query(*args, **kwargs))
+            try:
+                return (yield from super()._start_query(*args, **kwargs))
+            except BaseException:
+                self._conn._purposebind_asked = False  # closed, or of another error: the next cursor has not asked
+                raise
 
     return Cursor
 
@@ -139,21 +189,21 @@ def _sync_cursor(watching: Watching, base: Any) -> Any:
         __slots__ = ()
 
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let(self, _text(self, query))
+            _let(watching, self, query)
             return super().execute(query, *args, **kwargs)
 
         def executemany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let(self, _text(self, query))
+            _let(watching, self, query)
             return super().executemany(query, *args, **kwargs)
 
         def stream(self, query: Any, *args: Any, **kwargs: Any) -> Generator[Any]:
             # Asked when the first row is, for that is when the statement runs.
-            watching.let(self, _text(self, query))
+            _let(watching, self, query)
             yield from super().stream(query, *args, **kwargs)
 
         def copy(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
             copying = super().copy(statement, *args, **kwargs)
-            return _Copying(lambda: watching.let(self, _text(self, statement)), copying)
+            return _Copying(lambda: _let(watching, self, statement), copying)
 
     return Cursor
 
@@ -163,21 +213,21 @@ def _async_cursor(watching: Watching, base: Any) -> Any:
         __slots__ = ()
 
         async def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._conn, _text(self, query))
+            _let_on(watching, self, query)
             return await super().execute(query, *args, **kwargs)
 
         async def executemany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            watching.let_on(self._conn, _text(self, query))
+            _let_on(watching, self, query)
             return await super().executemany(query, *args, **kwargs)
 
         async def stream(self, query: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
-            watching.let_on(self._conn, _text(self, query))
+            _let_on(watching, self, query)
             async with aclosing(super().stream(query, *args, **kwargs)) as rows:
                 async for row in rows:
                     yield row
 
         def copy(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
             copying = super().copy(statement, *args, **kwargs)
-            return _AsyncCopying(lambda: watching.let_on(self._conn, _text(self, statement)), copying)
+            return _AsyncCopying(lambda: _let_on(watching, self, statement), copying)
 
     return Cursor

@@ -11,13 +11,18 @@ from weakref import WeakKeyDictionary
 
 from purposebind import PolicyError
 
-__all__ = ["Check", "Watching", "by_itself", "clearing", "itself", "passes", "refuse_road"]
+__all__ = ["Check", "Watching", "by_itself", "clearing", "itself", "passes", "refuse_road", "turned", "turns"]
 
 Check: TypeAlias = Callable[[Any, str], object]
-"""Called with None and a statement, before the driver sees it; raises to refuse."""
+"""Called with None and a statement, before the driver sees it; raises to refuse.
+
+Where it returns something true, what the database says of the statement's failure may quote a tagged value.
+"""
 
 passes: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 """What was checked above a sync driver: the one text that each of these cursors may run next, once."""
+
+_turns: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
 _cleared: ContextVar[tuple[Any, str] | None] = ContextVar("purposebind_driver_cleared", default=None)
 _itself: ContextVar[bool] = ContextVar("purposebind_driver_itself", default=False)
@@ -32,28 +37,28 @@ class Watching:
         self._classes: dict[tuple[Any, type], type] = {}
         self._made: set[type] = set()
 
-    def weigh(self, statement: Any) -> None:
-        """Ask about a statement that the caller is about to hand to the driver."""
+    def weigh(self, statement: Any) -> bool:
+        """Ask about a statement that the caller is about to hand to the driver; tell whether its errors may quote."""
         if not isinstance(statement, str):
             raise PolicyError(
                 f"A statement given to a raw cursor is a {type(statement).__name__}, whose text cannot be read before"
                 " it runs. Give it as a str, with placeholders for values."
             )
-        if not _itself.get():
-            self.check(None, statement)
+        return not _itself.get() and bool(self.check(None, statement))
 
-    def let(self, cursor: Any, statement: Any) -> None:
-        """Ask about it, unless this very text was let through for this very cursor."""
+    def let(self, cursor: Any, statement: Any) -> bool | None:
+        """Ask about it, as `weigh` does, unless this very text was let through for this very cursor: then None."""
         if isinstance(statement, str) and passes.get(cursor) == statement:
             del passes[cursor]
-            return
-        self.weigh(statement)
+            return None
+        return self.weigh(statement)
 
-    def let_on(self, connection: Any, statement: Any) -> None:
-        """Ask about it, unless this very text was cleared for this very connection, in this context."""
+    def let_on(self, connection: Any, statement: Any) -> bool | None:
+        """Ask about it, unless this very text was cleared for this very connection, in this context: then None."""
         cleared = _cleared.get()
-        if cleared is None or cleared[0] is not connection or cleared[1] != statement:
-            self.weigh(statement)
+        if cleared is not None and cleared[0] is connection and cleared[1] == statement:
+            return None
+        return self.weigh(statement)
 
     def made(self, cls: type) -> bool:
         """Tell whether instances of `cls` are watched by this watch, if by another one as well."""
@@ -106,6 +111,16 @@ def clearing(connection: Any, statement: str) -> Generator[None]:
         yield
     finally:
         _cleared.reset(token)
+
+
+def turned(connection: Any) -> None:
+    """Note that something ran on a driver's connection below SQLAlchemy: a transaction may have ended there."""
+    _turns[connection] = _turns.get(connection, 0) + 1
+
+
+def turns(connection: Any) -> int:
+    """Return how often something has run on a driver's connection below SQLAlchemy, transactions included."""
+    return _turns.get(connection, 0)
 
 
 def by_itself(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -256,7 +256,9 @@ def test_any_name_is_a_name() -> None:
                 database.rows(f"SELECT {table} FROM {table}", database.role(SECURITY))
 
 
-_PURPOSES = [Purpose(f"{stem}{n}", "A test") for stem in ("p", "a_long_name_that_fills_half_of_it_") for n in range(6)]
+_PURPOSES = [
+    Purpose(f"{stem}{n}", "A test") for stem in ("ddl_p", "a_long_name_that_fills_half_of_it_") for n in range(6)
+]
 _SOME = st.frozensets(st.sampled_from(_PURPOSES))
 
 

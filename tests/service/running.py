@@ -33,6 +33,9 @@ STAFF = {"token": "for-staff-only"}
 PATIENCE = 60.0
 """Seconds until something that should have happened is taken not to."""
 
+_BROKER = Path(__file__).parent / "broker"
+_FOLDERS = "filesystem://"
+
 _Found = TypeVar("_Found")
 
 
@@ -77,7 +80,12 @@ class Service:
         )  # its own: an older worker may not be gone yet
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PURPOSEBIND_", "SHOP_"))},
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(tree.resolve()), os.environ.get("PYTHONPATH")])),
+            "PYTHONPATH": os.pathsep.join(
+                filter(
+                    None,
+                    [str(tree.resolve()), *([str(_BROKER)] if broker is None else ()), os.environ.get("PYTHONPATH")],
+                )
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
             "SHOP_FOLDER": str(folder),
             "SHOP_KEYS": self._key(),
@@ -132,7 +140,7 @@ class Service:
     def _wake(self) -> None:
         """Send the worker something: where its broker is a folder it looks up every few seconds only."""
         if "SHOP_BROKER_OPTIONS" in self._environment:
-            with Celery(broker="filesystem://", set_as_current=False) as sender:
+            with Celery(broker=_FOLDERS, set_as_current=False) as sender:
                 sender.conf.broker_transport_options = json.loads(self._environment["SHOP_BROKER_OPTIONS"])
                 sender.control.shutdown()
 
@@ -202,7 +210,7 @@ def _folders(queue: Path) -> dict[str, str]:
         "polling_interval": 0.02,
     }
     return {
-        "SHOP_BROKER": "filesystem://",
+        "SHOP_BROKER": _FOLDERS,
         "SHOP_BROKER_OPTIONS": json.dumps(options),
         "SHOP_RESULTS": f"file://{queue / 'results'}",
     }

@@ -151,10 +151,8 @@ class _Telling(SQLCompiler):
         entities = _entities(state)
         if entities is not None:
             columns = [column for entity in entities for column in _raw_columns(entity)]
-            if getattr(
-                self.statement, "is_insert", False
-            ):  # in bulk it is written anew, of columns that are only equal
-                raw = {hash(column) for column in columns}
+            if getattr(self.statement, "is_insert", False):
+                raw = {hash(column) for column in columns}  # in bulk it is written anew, of columns that are only equal
                 return any(hash(one) in raw for one in objects if isinstance(one, ColumnElement))
             raw = {id(column) for column in columns}
             return any(id(one) in raw for one in objects)

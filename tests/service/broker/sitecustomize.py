@@ -1,0 +1,5 @@
+"""See `wholefiles`."""
+
+import wholefiles
+
+wholefiles.install()

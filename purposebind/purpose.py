@@ -205,6 +205,11 @@ class Purpose:
             forget()
         return known
 
+    @classmethod
+    def handovers(cls) -> tuple[Handover, ...]:
+        """Return every handover that is declared, ordered by the names of its two purposes."""
+        return tuple(sorted(cls._handovers.values(), key=lambda one: (one.source, one.target)))
+
     def handover_to(self, other: Purpose) -> Handover | None:
         """Return the handover by which `other` may be entered from inside this purpose, or None.
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .callables import wrap
 from .enforcement import Binding, admit
+from .policy import Policy
 from .purpose import Purpose
 from .tags import AllowedFor
 
@@ -60,6 +61,11 @@ class requires_purpose:
 
     def __init__(self, *purposes: Purpose, never: Iterable[Purpose] = ()) -> None:
         self._tag = AllowedFor(*purposes, never=never)
+
+    @property
+    def policy(self) -> Policy:
+        """What it asks for."""
+        return self._tag.policy
 
     def __call__(self, function: _F) -> _F:
         check = _Check(Binding(f"{_name(function)}()", self._tag.policy))

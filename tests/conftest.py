@@ -48,6 +48,7 @@ EDGES = (
     "test_docs",
     "test_fastapi",
     "test_ledger",
+    "test_lock",
     "test_logging",
     "test_otel",
     "test_postgres",

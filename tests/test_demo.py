@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 import purposebind
 from purposebind import NoActivePurpose, PurposeViolation, configure, purpose_scope
 from purposebind.cli.app import app
-from purposebind.demo import Replay, accounts, queries, render, replay, road, roads, signin, store, story, tables
+from purposebind.demo import Replay, accounts, queries, render, replay, road, roads, signin, sizes, store, story, tables
 from purposebind.demo.accounts import ADVERTISING, SECURITY, TARGETING, TWO_FACTOR, Account
 from purposebind.demo.contacts import EmailBook, PhoneBook, digests
 from purposebind.demo.incident import Incident
@@ -253,7 +253,7 @@ def test_a_library_that_refuses_too_much_is_noticed(monkeypatch: pytest.MonkeyPa
     assert (code, said["affected"]) == (1, 0)
 
 
-@pytest.mark.parametrize("people", [1, 2, 3, 10, 2000, story.DEFAULT_ACCOUNTS])
+@pytest.mark.parametrize("people", [1, 2, 3, 10, 2000, sizes.DEFAULT_ACCOUNTS])
 def test_the_seeded_truth_is_true(people: int) -> None:
     """The hook's count is compared with the seed's truth: were that wrong, equality would prove nothing."""
     for seed in range(20 if people < 100 else 1):
@@ -322,7 +322,7 @@ def test_what_is_shown_tells_the_story() -> None:
 
 def test_nothing_shown_is_personal() -> None:
     """The demo of a privacy library must not put people's data on the screen, or into a log that keeps its output."""
-    population, outcome = invent(200, story.DEFAULT_SEED), replay(200)
+    population, outcome = invent(200, sizes.DEFAULT_SEED), replay(200)
     said = (
         shown(outcome) + json.dumps(outcome.as_json()) + repr(outcome) + repr(population) + repr(population.people[0])
     )
@@ -369,7 +369,7 @@ def test_a_ledger_that_counts_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_no_file_that_is_left_is_personal(tmp_path: Path) -> None:
     """The ledger of a breach would be one more breach."""
-    population, outcome = invent(200, story.DEFAULT_SEED), replay(200, folder=tmp_path)
+    population, outcome = invent(200, sizes.DEFAULT_SEED), replay(200, folder=tmp_path)
     assert outcome.passed
     left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     for person in population.people:

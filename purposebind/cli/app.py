@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import demo_command, ledger_commands, postgres_commands, report_command, ship_command
+from . import demo_command, ledger_commands, lock_commands, postgres_commands, report_command, ship_command
 
 __all__ = ["app"]
 
@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command.demo)
 app.command("report")(report_command.report)
+app.command("lock")(lock_commands.lock)
+app.command("check")(lock_commands.check)
+app.command("diff")(lock_commands.diff)
 app.add_typer(ledger_commands.group)
 app.add_typer(postgres_commands.group)
 ledger_commands.group.command("ship")(ship_command.ship)

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from purposebind.demo import render, story
+from purposebind.demo.sizes import DEFAULT_ACCOUNTS, DEFAULT_SEED
+
+from .progress import progress_bar
 
 __all__ = ["demo"]
 
@@ -21,7 +23,7 @@ _FROM_THE_LEDGER_EXTRA = ("duckdb", "jinja2", "numpy")
 def demo(
     accounts: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help=f"People with an account.  [default: {story.DEFAULT_ACCOUNTS}]"),
+        typer.Option(min=1, metavar="N", help=f"People with an account.  [default: {DEFAULT_ACCOUNTS}]"),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help=f"Take {_FAST_ACCOUNTS} accounts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
@@ -29,7 +31,7 @@ def demo(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where to leave the ledger and its report.  [default: a temporary folder]"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Make other people.")] = story.DEFAULT_SEED,
+    seed: Annotated[int, typer.Option(help="Make other people.")] = DEFAULT_SEED,
 ) -> None:
     """Replay 2019: match an advertiser's list to phones and e-mails that were given for two-factor login.
 
@@ -48,8 +50,10 @@ def demo(
     if folder is not None and (folder / "ledger").exists():
         raise typer.BadParameter(f"there is a ledger in {folder} already: name another folder", param_hint="--folder")
     if accounts is None:
-        accounts = _FAST_ACCOUNTS if fast else story.DEFAULT_ACCOUNTS
-    with render.progress_bar(Console(stderr=True, quiet=as_json)) as watch:
+        accounts = _FAST_ACCOUNTS if fast else DEFAULT_ACCOUNTS
+    from purposebind.demo import render, story
+
+    with progress_bar(Console(stderr=True, quiet=as_json)) as watch:
         outcome = story.replay(accounts, seed=seed, folder=folder, watch=watch)
     if as_json:
         typer.echo(json.dumps(outcome.as_json(), indent=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from purposebind.demo import render as progress
-
 from .ledger_options import KeyFile, LedgerPaths, SinceOption, UntilOption, answered, fail, moment_of
+from .progress import progress_bar
+from .writing import replace
 
 if TYPE_CHECKING:
     from purposebind.ledger.report import Declared
@@ -55,10 +54,10 @@ def report(
 
         span = {"since": moment_of(since, "--since"), "until": moment_of(until, "--until")}
         declared = _declared(package or [])
-        with progress.progress_bar(Console(stderr=True)) as watch:
+        with progress_bar(Console(stderr=True)) as watch:
             made = build(opened, declared, **span, anchor=anchor, watch=watch)
         try:
-            _replace(out, render(made))
+            replace(out, render(made))
         except OSError as error:
             fail(f"{out} cannot be written: {error.strerror}")
     _tell(made.findings, out)
@@ -73,25 +72,6 @@ def _declared(packages: list[str]) -> Declared | None:
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does: the service's package is often in the folder it is run from
     return declared_in(*packages)
-
-
-def _replace(out: Path, page: str) -> None:
-    """Write the page under its name in one step: whoever opens it sees the old one or the new one, whole."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, out)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _tell(findings: tuple[Finding, ...], out: Path) -> None:

@@ -11,6 +11,19 @@ needs the extra ``ledger``; the roads that are queries need ``sqlalchemy``, and 
 
 from __future__ import annotations
 
-from .story import Replay, replay
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .story import Replay, replay
 
 __all__ = ["Replay", "replay"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the story when it is asked for: it declares purposes, and the command line is no place for those."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import story
+
+    value = globals()[name] = getattr(story, name)
+    return value

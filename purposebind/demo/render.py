@@ -5,43 +5,23 @@ Nothing here prints a name, a phone number or an e-mail address, although all of
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
 from .population import CAMPAIGN
 from .roads import roads
-from .story import COUNTED, Replay, Watch
+from .story import COUNTED, Replay
 
-__all__ = ["progress_bar", "show"]
+__all__ = ["show"]
 
 _GOOD, _BAD = "bold green", "bold red"
 
 
 class _Verbatim(Text):
     """Text whose lines are left as they are, so that they can be copied."""
-
-
-@contextmanager
-def progress_bar(console: Console) -> Generator[Watch, None, None]:
-    """Show the progress of what runs in the block, where `console` is a terminal; yields whom to tell of it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=1.0)
-
-        def watch(doing: str, done: float) -> None:
-            progress.update(task, description=doing, completed=done)
-
-        yield watch
 
 
 def show(replay: Replay, console: Console) -> None:

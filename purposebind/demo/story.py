@@ -24,12 +24,11 @@ from .population import CAMPAIGN, Population, invent
 from .road import Evidence, Outcome, attempt
 from .roads import left_out, roads
 from .signin import Gateway, queue_logins, send_login_codes
+from .sizes import DEFAULT_ACCOUNTS, DEFAULT_SEED
 from .store import Store, open_store
 
-__all__ = ["COUNTED", "DEFAULT_ACCOUNTS", "DEFAULT_SEED", "Replay", "Watch", "replay"]
+__all__ = ["COUNTED", "Replay", "Watch", "replay"]
 
-DEFAULT_ACCOUNTS = 50_000
-DEFAULT_SEED = 2019
 
 Watch: TypeAlias = Callable[[str, float], object]
 """Told what is being done, and how much of the whole is done, from 0 to 1."""

@@ -7,22 +7,21 @@ not to be seen in a text: such a set is named by hand, and the error at run time
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterator
 from contextvars import Context
 from types import ModuleType
 from typing import Any
 
 from purposebind import Purpose, active_purposes, purpose_scope
+from purposebind.governance.source import tree_of, value_of
 
 __all__ = ["sets_in"]
 
 
 def sets_in(module: ModuleType) -> set[frozenset[Purpose]]:
     """Return the sets of several purposes that the scopes written in `module` lead to (R4)."""
-    try:
-        tree = ast.parse(inspect.getsource(module))
-    except (OSError, TypeError, SyntaxError):  # no source beside it
+    tree = tree_of(module)
+    if tree is None:
         return set()
     found = {Context().run(_entered, purposes) for purposes in _scopes(tree, (), vars(module))}
     return {purposes for purposes in found if len(purposes) > 1}
@@ -59,27 +58,12 @@ def _scopes(node: ast.AST, around: tuple[Purpose, ...], names: dict[str, Any]) -
 def _opened(node: ast.AST, names: dict[str, Any]) -> tuple[Purpose, ...]:
     """The purposes of a scope that is made here, or that has a name."""
     if isinstance(node, ast.Call):
-        made = _value(node.func, names)
+        made = value_of(node.func, names)
         if made is purpose_scope:
-            purposes = [_value(argument, names) for argument in node.args]
+            purposes = [value_of(argument, names) for argument in node.args]
             return tuple(purposes) if all(isinstance(purpose, Purpose) for purpose in purposes) else ()
         if isinstance(node.func, ast.Attribute) and node.func.attr == "across_yields":
             return _opened(node.func.value, names)
         return ()
-    scope = _value(node, names)
+    scope = value_of(node, names)
     return scope.purposes if isinstance(scope, purpose_scope) else ()
-
-
-def _value(node: ast.AST, names: dict[str, Any]) -> Any:
-    if isinstance(node, ast.Name):
-        return names.get(node.id)
-    if isinstance(node, ast.Attribute):
-        owner = _value(node.value, names)
-        # A property would run code of the user's: only what lies in a namespace is looked at.
-        if isinstance(owner, (ModuleType, type)):
-            return vars(owner).get(node.attr)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "find":
-        owner, name = _value(node.func.value, names), node.args[0] if node.args else None
-        if owner is Purpose and isinstance(name, ast.Constant) and isinstance(name.value, str):
-            return next((p for p in Purpose.declared() if p.name == name.value), None)
-    return None

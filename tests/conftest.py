@@ -37,6 +37,11 @@ EXHAUSTIVE = {
     "test_shipping_fleet",
     "test_sql_fuzz",
     "test_sql_statements",
+    "test_sqlalchemy_drivers",
+    "test_sqlalchemy_drivers_async",
+    "test_sqlalchemy_drivers_roads",
+    "test_sqlalchemy_services",
+    "test_sqlalchemy_services_tables",
 }
 
 

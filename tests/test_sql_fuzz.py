@@ -73,4 +73,4 @@ def test_few_statements_are_called_uses_or_refused_for_nothing(report: Report) -
     assert report.refused < REFUSED * report.accepted, str(report)
 
 
-STRICT, REFUSED = 0.35, 0.10
+STRICT, REFUSED = 0.15, 0.02

@@ -21,7 +21,7 @@ from sqlalchemy.orm.attributes import get_attribute
 from purposebind import PolicyError, PurposeModel, Sealed
 from purposebind.describing import field_tags
 
-__all__ = ["held", "to_model"]
+__all__ = ["held", "parts", "to_model"]
 
 M = TypeVar("M", bound=PurposeModel)
 
@@ -78,18 +78,19 @@ def _value(row: Any, name: str) -> tuple[bool, Any]:
 
 
 def _takes_boxes(annotation: Any, metadata: Iterable[Any]) -> bool:
-    return any(one is Sealed or typing.get_origin(one) is Sealed for one in _parts(annotation))
+    return any(one is Sealed or typing.get_origin(one) is Sealed for one in parts(annotation))
 
 
-def _parts(annotation: Any) -> Iterable[Any]:
+def parts(annotation: Any) -> Iterable[Any]:
+    """Yield an annotation, and all that stands in it."""
     yield annotation
     for part in typing.get_args(annotation):
-        yield from _parts(part)
+        yield from parts(part)
 
 
 def _nested(value: Any, annotation: Any) -> Any:
     """`value` with related entities as what a nested model of `annotation` is validated from."""
-    models = [one for one in _parts(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    models = [one for one in parts(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
     if not models or isinstance(value, (Sealed, str, bytes, BaseModel)) or value is None:
         return value
     if isinstance(value, Mapping):

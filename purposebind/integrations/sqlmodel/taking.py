@@ -8,8 +8,7 @@ What this module keeps:
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -20,6 +19,7 @@ from sqlalchemy.orm.attributes import get_attribute
 from purposebind import Sealed
 from purposebind.describing import field_tags
 from purposebind.holding import unsealed
+from purposebind.integrations.sqlalchemy.models import parts
 
 __all__ = ["ABSENT", "held", "is_source", "taken"]
 
@@ -85,13 +85,7 @@ def _nested(value: Any, annotation: Any) -> Any:
         return [_nested(one, annotation) for one in value]
     if not is_source(value):
         return value
-    models = [one for one in _parts(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    models = [one for one in parts(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
     if len(models) != 1 or isinstance(value, models[0]) or not hasattr(models[0], "sqlmodel_update"):
         return value
     return models[0].model_validate(value)
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    for part in typing.get_args(annotation):
-        yield from _parts(part)

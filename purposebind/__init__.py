@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .collection import collected_for
     from .config import configure
     from .entering import carry, purpose_scope
     from .errors import NoActivePurpose, PolicyError, PurposeError, PurposeViolation
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
     from .root_model import PurposeRootModel
     from .scope import active_purposes
     from .sealed import Sealed
-    from .tags import AllowedFor, SubjectId
+    from .tags import AllowedFor, CollectedAt, SubjectId
 
 __all__ = [
     "AllowedFor",
+    "CollectedAt",
     "NoActivePurpose",
     "PolicyError",
     "Purpose",
@@ -27,6 +29,7 @@ __all__ = [
     "SubjectId",
     "active_purposes",
     "carry",
+    "collected_for",
     "configure",
     "purpose_scope",
     "requires_purpose",
@@ -34,6 +37,7 @@ __all__ = [
 
 _HOMES = {
     "AllowedFor": "tags",
+    "CollectedAt": "tags",
     "NoActivePurpose": "errors",
     "PolicyError": "errors",
     "Purpose": "purpose",
@@ -45,6 +49,7 @@ _HOMES = {
     "SubjectId": "tags",
     "active_purposes": "scope",
     "carry": "entering",
+    "collected_for": "collection",
     "configure": "config",
     "purpose_scope": "entering",
     "requires_purpose": "requirement",

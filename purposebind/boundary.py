@@ -14,7 +14,7 @@ sees. It is *sealed* once `Boundary.seal` has run: the boxes are in place and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import (
@@ -24,15 +24,16 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
 )
-from pydantic_core import MISSING, SchemaValidator, from_json
+from pydantic_core import MISSING, SchemaValidator
 
 from . import config
+from .cleaning import Cleaner
 from .enforcement import Binding, admit
 from .guards import bound, is_open, subject_of
-from .inheriting import hand_down, identify
+from .inheriting import hand_down, identify, retain_anew
 from .pending import pending_violation
 from .recovering import Again, Raise
-from .redaction import WITHHELD, leaves, redacted
+from .retaining import deadline_of
 from .scope import current_frame
 from .sealed import Marker, Sealed, ask, narrowed
 from .sealing import sealer
@@ -55,6 +56,7 @@ class Boundary:
         cls: The class.
         bindings: Its tagged fields and what each is bound to, by name.
         subject: The name of its `SubjectId` field, or None.
+        collected: The name of its `CollectedAt` field, or None.
         derived: The names of its cached properties.
         shown: The names and aliases of the fields whose input a validation error may show.
         keys: The name of the tagged field that each name and alias stands for.
@@ -76,18 +78,20 @@ class Boundary:
         keys: Mapping[str, str],
         keyed: frozenset[str] = frozenset(),
         reaching: frozenset[str] = frozenset(),
+        collected: str | None = None,
     ) -> None:
         self.cls = cls
         self.bindings = dict(bindings)
-        self.shown = shown
         self.keys = dict(keys)
-        self.keyed = keyed
+        self._cleaner = Cleaner(shown, self.keys, keyed, bool(cls.model_config.get("hide_input_in_errors")))
         self.reaching = reaching
         self.subject = subject
+        self.collected = collected
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.validator: SchemaValidator | Any = None
-        self.seal = sealer(cls, self.bindings, subject, derived, reaching if subject is not None else frozenset())
+        handing_down = reaching if subject is not None else frozenset[str]()
+        self.seal = sealer(cls, self.bindings, subject, derived, handing_down, collected)
 
     def opened(self, model: Any, read: Callable[[str, Any], bool] | None = None) -> Any:
         """Return a copy of `model` with plain values, for a validator or serializer of pydantic's to work on.
@@ -130,32 +134,37 @@ class Boundary:
                     self.seal(model)
                 elif name in self.bindings:
                     subject = Subject.ITSELF if name == self.subject else subject_of(model)
-                    model.__dict__[name] = bound(model.__dict__[name], self.bindings[name], subject)
+                    binding = self.bindings[name]
+                    model.__dict__[name] = bound(
+                        model.__dict__[name], binding, subject, deadline_of(model, binding.policy)
+                    )
                 if name in self.reaching:
                     hand_down(model.__dict__.get(name), subject_of(model))
-                if name == self.subject:
-                    self.identify(model)
+                self.renew(model, name)
                 return
             view = self.opened(model)
             view.__setattr__(name, value if box is None else box._purposebind_value)
         except ValidationError as error:
-            problem = pending_violation(error) or self._clean(error, model, is_json=False)
+            problem = pending_violation(error) or self._cleaner.cleaned(error, model)
         else:
             self.seal(view)
-            self.narrow(view, {n: box if n == name else b for n, b in model.__dict__.items()})
+            boxes = {n: box if n == name else b for n, b in model.__dict__.items()}
+            self.narrow(view, boxes, renewed=name == self.collected)
             for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
                 _set(model, slot, getattr(view, slot, None))
             _set(model, "_purposebind_values", view.__dict__)
-            if name == self.subject:
-                self.identify(model)
+            self.renew(model, name)
             return
         del value, box  # not in the locals of the traceback (R7)
         raise problem
 
-    def identify(self, model: Any) -> None:
-        """Have what `model` holds be the data of the person whom its `SubjectId`, set anew, names."""
-        own = model.__dict__.keys() - {self.subject} - (self.reaching - self.bindings.keys())
-        identify(model.__dict__, own, self.reaching, subject_of(model))
+    def renew(self, model: Any, *names: str) -> None:
+        """Have what `model` holds be the data of the person, and of the time, that fields set anew tell of."""
+        if self.subject in names:
+            own = model.__dict__.keys() - {self.subject} - (self.reaching - self.bindings.keys())
+            identify(model.__dict__, own, self.reaching, subject_of(model))
+        if self.collected in names:
+            retain_anew(model, self.bindings)
 
     def resealed(self, copied: Any, model: Any) -> Any:
         """Seal `copied`, which was made from an opened copy of `model`, and return it."""
@@ -205,7 +214,7 @@ class Boundary:
         Called with the validator, it validates again if `value` held sealed values, which are then as narrow
         afterwards as they were (R8); or else it raises the error, cleaned, or the denial that pydantic wrapped (R12).
         """
-        problem = pending_violation(error) or self._clean(error, value, is_json)
+        problem = pending_violation(error) or self._cleaner.cleaned(error, value, is_json)
         boxes = self._boxes(value)
         if not boxes:
             return Raise(problem)
@@ -235,41 +244,20 @@ class Boundary:
             return {}
         return {key: item for key, item in value.items() if type(item) is Sealed and key in self.keys}
 
-    def narrow(self, model: Any, source: Mapping[str, Any]) -> None:
-        """Have the fields of `model` stay as narrow as the boxes in `source` that they were made of (R8)."""
+    def narrow(self, model: Any, source: Mapping[str, Any], renewed: bool = False) -> None:
+        """Have the fields of `model` stay as narrow as the boxes in `source` that they were made of (R8).
+
+        Args:
+            model: An instance of a class with tags.
+            source: The boxes, by the names of the fields.
+            renewed: It says another time of collection than they were made with.
+        """
         values = model.__dict__
         theirs: dict[str, Binding] = getattr(model.__purpose_boundary__, "bindings", {})
         for name in theirs.keys() & source.keys():
             box, own = source[name], values.get(name)
-            if type(box) is Sealed and type(own) is Sealed and box is not own and box.policy is not own.policy:
-                values[name] = narrowed(own, box)
-
-    def _clean(self, error: ValidationError, value: Any, is_json: bool) -> ValidationError:
-        return redacted(
-            error,
-            shows_input=self._shows_input,
-            secrets=lambda line: self._secrets(line["input"]) if not line["loc"] else leaves(line["input"]),
-            whole=lambda: self._secrets(_parsed(value) if is_json else value),
-            place=self._place,
-            from_json=is_json,
-            hide_input=bool(self.cls.model_config.get("hide_input_in_errors")),
-        )
-
-    def _place(self, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
-        """The location of an error, without the keys of a tagged mapping: they are its data."""
-        if len(place) < 2 or self.keys.get(str(place[0])) not in self.keyed:
-            return place
-        return (place[0], *(WITHHELD if isinstance(part, str) else part for part in place[1:]))
-
-    def _shows_input(self, line: Mapping[str, Any]) -> bool:
-        return bool(line["loc"]) and line["loc"][0] in self.shown and line["type"] != "missing"
-
-    def _secrets(self, value: Any) -> Iterable[Any]:
-        if isinstance(value, BaseModel):
-            value = value.__dict__
-        if isinstance(value, Mapping):
-            value = [item for key, item in value.items() if key in self.keys]
-        return leaves(value)
+            if type(box) is Sealed and type(own) is Sealed and box is not own:
+                values[name] = narrowed(own, box, theirs[name], renewed)
 
     def serialize(self, model: Any, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         """Serialize a view of `model`, opened where it is written out: the exact road, right for any field."""
@@ -311,7 +299,8 @@ class Boundary:
             if type(value) is Sealed:
                 ask(value)
             else:
-                admit(self.bindings[name], resolved(subject_of(model), None))
+                binding = self.bindings[name]
+                admit(binding, resolved(subject_of(model), None), deadline_of(model, binding.policy))
             return True
 
         return read
@@ -334,13 +323,6 @@ def _view(model: Any, values: dict[str, Any]) -> Any:
 def _boundary_of(cls: Any) -> Boundary:
     boundary: Boundary = cls.__purpose_boundary__
     return boundary
-
-
-def _parsed(text: Any) -> Any:
-    try:
-        return from_json(text)
-    except ValueError:  # then no validator has seen anything
-        return None
 
 
 def _whole(exclusion: Any) -> bool:

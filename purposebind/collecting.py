@@ -62,6 +62,7 @@ class Collecting(BaseModel):
         __purpose_model__: ClassVar[bool] = True
         __purpose_boundary__: ClassVar[Boundary | None] = None
         __purpose_subject__: ClassVar[str | None] = None
+        __purpose_collected__: ClassVar[str | None] = None
         __purpose_mode__: ClassVar[config.Mode | None] = None
 
     else:
@@ -69,6 +70,7 @@ class Collecting(BaseModel):
         __purpose_model__ = True
         __purpose_boundary__ = None
         __purpose_subject__ = None
+        __purpose_collected__ = None
         __purpose_mode__ = None
 
         def __init__(self, /, **data: Any) -> None:

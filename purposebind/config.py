@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from .consent import ConsentStore
     from .enforcement import Binding, Denial, Read
     from .frames import Frame
 
@@ -54,7 +56,8 @@ class Recorder(Protocol):
         """Return what records further reads in `frame`, of the bindings that `read` has recorded there; or None.
 
         It is called with the box that is read, and returns whether it has recorded that. The box's subject may be a
-        value that tells nobody's name; that it leaves to `read`.
+        value that tells nobody's name; that it leaves to `read`. So it does a binding whose policy is ``conditional``:
+        each read of it has to be asked for.
         """
 
     def denied(self, denial: Denial, subject: Any, frame: Frame, /) -> object:
@@ -86,6 +89,8 @@ class Configuration:
         on_read: Called with each `Read` that was let through.
         ledger: What records every read and denial, or None.
         on_ledger_failure: What becomes of a read that cannot be recorded: ``"deny"`` refuses it.
+        consent: What is asked whether data subjects consent, or None.
+        consent_max_age: How old its answers may be.
         revealing: Representations and validation errors show values; for test suites of others only.
     """
 
@@ -95,6 +100,8 @@ class Configuration:
     on_read: tuple[ReadHook, ...] = ()
     ledger: Recorder | None = None
     on_ledger_failure: OnLedgerFailure = "deny"
+    consent: ConsentStore | None = None
+    consent_max_age: timedelta = timedelta(seconds=1)
     revealing: bool = False
 
     @property
@@ -136,6 +143,8 @@ def configure(
     on_read: ReadHook | Iterable[ReadHook] | _Unset = _UNSET,
     ledger: Ledger | _Unset | None = _UNSET,
     on_ledger_failure: OnLedgerFailure | _Unset = _UNSET,
+    consent: ConsentStore | _Unset | None = _UNSET,
+    consent_max_age: timedelta | _Unset = _UNSET,
 ) -> Configured:
     """Change how the library behaves, for the whole process; what is not named stays as it is.
 
@@ -151,13 +160,17 @@ def configure(
             None for none.
         on_ledger_failure: ``"deny"`` (the default) refuses a read that the ledger cannot record; ``"continue"`` lets it
             through, counts it and warns.
+        consent: A `purposebind.consent.ConsentStore`, which is asked where a tag says ``with_consent=``; or None.
+            Without one nobody consents.
+        consent_max_age: How old its answers may be when they are relied on, one second if nothing is said: a withdrawal
+            in another process counts after that time at the latest. One in this process counts at once.
 
     Returns:
         An object that undoes the change when used as a context manager.
 
     Raises:
-        ValueError: `mode`, `unscoped` or `on_ledger_failure` is another word.
-        TypeError: A hook cannot be called, or `ledger` is no ledger.
+        ValueError: `mode`, `unscoped` or `on_ledger_failure` is another word; `consent_max_age` is less than no time.
+        TypeError: A hook cannot be called, or `ledger` or `consent` is something else.
         LedgerError: The ledger cannot be written.
 
     Example:
@@ -179,6 +192,16 @@ def configure(
         if on_ledger_failure not in ("deny", "continue"):
             raise ValueError(f'on_ledger_failure= is "deny" or "continue", not {on_ledger_failure!r}')
         changes["on_ledger_failure"] = on_ledger_failure
+    if not isinstance(consent, _Unset):
+        if consent is not None and not callable(getattr(consent, "consenting", None)):
+            raise TypeError(f"consent= takes a ConsentStore, which has consenting(); {type(consent).__name__} has not")
+        changes["consent"] = consent
+    if not isinstance(consent_max_age, _Unset):
+        if not isinstance(consent_max_age, timedelta):
+            raise TypeError(f"consent_max_age= takes a timedelta, not {type(consent_max_age).__name__}")
+        if consent_max_age < timedelta():
+            raise ValueError("consent_max_age= is less than no time")
+        changes["consent_max_age"] = consent_max_age
     before = current
     install(replace(before, **changes))
     return Configured(before)

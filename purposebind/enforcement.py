@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, Final
 
 from . import config, scope
+from .conditions import settled
 from .errors import NoActivePurpose, PurposeViolation, Reason
 from .frames import DEAD, Frame, open_frames
 from .pending import refuse
@@ -47,12 +48,31 @@ class Binding:
         policy: What it may be used for.
         mode: The mode of its model, or None for the configured one.
         where: What reads it, in words, where that is no code, such as ``"WHERE of a SQL statement"``.
+        collected: What the value was collected for, or None where nobody said. `policy` is as narrow.
+        of: The binding of the field's values whatever they were collected for, or None if this is that.
     """
 
     field: str
     policy: Policy
     mode: config.Mode | None = None
     where: str = ""
+    collected: Policy | None = None
+    of: Binding | None = None
+    _narrowed: dict[Policy, Binding] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def collected_for(self, purposes: Policy | None) -> Binding:
+        """Return the binding of values of the field that were collected for `purposes`, one object for each."""
+        if purposes is None:
+            return self
+        known = self._narrowed.get(purposes)
+        if known is None:
+            collected = purposes if self.collected is None else self.collected.join(purposes)
+            made = dataclasses.replace(self, policy=self.policy.join(purposes), collected=collected, of=self.of or self)
+            known = self._narrowed.setdefault(purposes, made)
+        return known
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Binding, (self.field, self.policy, self.mode, self.where, self.collected)
 
 
 @dataclass(frozen=True)
@@ -98,12 +118,13 @@ class Read:
     frame: Frame = dataclasses.field(repr=False)
 
 
-def admit(binding: Binding, subject: Any = None) -> None:
+def admit(binding: Binding, subject: Any = None, until: float | None = None) -> None:
     """Let a read pass, or refuse it.
 
     Args:
         binding: What is read.
         subject: Whose data it is, if known.
+        until: When its retention is over, in seconds since 1970, if that is known and there is one.
 
     Raises:
         PurposeViolation: The active purposes are not covered, in enforce mode (R2).
@@ -116,8 +137,12 @@ def admit(binding: Binding, subject: Any = None) -> None:
     active = frame.entry.active
     if frame.granted is DEAD or policy not in active.decided:
         decision = decide(policy, frame.active)
+        final = not (decision.consent or policy.retain is not None)
+        if decision.allowed and not final:
+            decision = settled(decision, policy, frame, subject, until)
         if decision.allowed:
-            active.decided.add(policy)
+            if final:
+                active.decided.add(policy)
         elif not frame.in_emergency or config.current.ledger is None:  # what is not recorded is no emergency's to read
             _refuse(binding, frame, decision, subject)
             if frame.notes is not None:
@@ -136,7 +161,7 @@ def admit(binding: Binding, subject: Any = None) -> None:
         read = Read(binding.field, frame.active, private_subject(subject), frame)
         for hook in current.on_read:
             hook(read)
-    elif current.ledger is None and frame.granted is active.granted:
+    elif current.ledger is None and frame.granted is active.granted and policy in active.decided:
         frame.granted.add(policy)
         if config.current.sees_reads:  # since just now, by another thread
             frame.granted.discard(policy)
@@ -145,13 +170,15 @@ def admit(binding: Binding, subject: Any = None) -> None:
 def _refuse(binding: Binding, frame: Frame, decision: Decision, subject: Any) -> None:
     reader = outside_frame(sys._getframe())
     unscoped = decision.reason is Reason.NO_SCOPE
-    reason, detail = _how_lost(frame, reader) if unscoped else (decision.reason, "")
+    reason, detail = _how_lost(frame, reader) if unscoped else (decision.reason, decision.detail)
     assert reason is not None
     facts: dict[str, Any] = {
         "field": binding.field,
         "reason": reason,
         "allowed": tuple(sorted(binding.policy.allowed)),
         "never": tuple(sorted(binding.policy.never)),
+        "consent": tuple(sorted(binding.policy.consent)),
+        "collected": tuple(sorted(binding.collected.allowed)) if binding.collected is not None else (),
         "active": tuple(sorted(frame.active)),
         "sites": scope.entered(frame) if frame.alive else [],
         "culprits": decision.culprits,
@@ -194,7 +221,7 @@ def _how_lost(frame: Frame, reader: FrameType | None) -> tuple[Reason, str]:
         frame = frame.parent  # a frame of ours, made to note what is read
     if not frame.alive:
         names = ", ".join(p.name for p in frame.entry.purposes)
-        block = f"scope of {names}" if names else "break_glass block"
+        block = f"scope of {names}" if names else f"{type(frame.owner).__name__} block"
         return Reason.SCOPE_CLOSED, (
             f"the {block}, entered at {frame.site}, is over: this code outlived its block "
             "(a task, thread, callback or generator made inside it)"

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
+from .answers import Answers, Batch
 from .callables import wrap
 from .errors import PolicyError, PurposeError
 from .frames import DEAD, Entry, Frame, note_closed, note_open, open_frames
@@ -33,7 +34,7 @@ from .scope import (
 )
 from .sites import WHOLE_FUNCTION, Site
 
-__all__ = ["Block", "OpenOnce", "carry", "purpose_scope", "with_statement"]
+__all__ = ["Block", "OpenOnce", "TiedStep", "carry", "purpose_scope", "with_statement"]
 
 _F = TypeVar("_F", bound="Callable[..., Any] | staticmethod[..., Any] | classmethod[Any, ..., Any] | property")
 
@@ -110,9 +111,12 @@ class purpose_scope(Block):
 
     Args:
         purposes: What the block is for. Several mean one inside the other.
+        subjects: The data subjects whose data will be read, in that order: the values of their `SubjectId` fields. The
+            consent store is asked about all of them at once, and not at each read: at the first read that hangs on
+            consent, and with ``async with`` on entering, in a thread. For blocks alone.
 
     Raises:
-        PolicyError: No purpose is given.
+        PolicyError: No purpose is given, or a function is decorated with `subjects`.
         TypeError: A string or something else is given where a `Purpose` is meant.
         PurposeError: On entering, where the block stands in a generator that would leave it open at a yield; on
             leaving, where the scope is not open, or was opened in another context.
@@ -127,13 +131,18 @@ class purpose_scope(Block):
         (frozenset({Purpose('parcels')}), frozenset())
     """
 
-    __slots__ = ("_held", "_key", "purposes")
+    __slots__ = ("_held", "_key", "_subjects", "purposes")
 
-    def __init__(self, *purposes: Purpose) -> None:
+    def __init__(self, *purposes: Purpose, subjects: Iterable[Any] | None = None) -> None:
         if not purposes:
             raise PolicyError("purpose_scope() names no purpose: what is this block for?")
+        if isinstance(subjects, (str, bytes)):
+            raise TypeError(
+                "purpose_scope(subjects=) takes the values of SubjectId fields, such as [17, 18], and no text"
+            )
         self.purposes = require_purposes(purposes)
         self._key = self.purposes if len(purposes) > 1 else self.purposes[0]
+        self._subjects = None if subjects is None else tuple(dict.fromkeys(subjects))
         self._held = False
 
     def across_yields(self) -> purpose_scope:
@@ -148,7 +157,7 @@ class purpose_scope(Block):
             ...     with purpose_scope(Purpose("checks", "Test the service")).across_yields():
             ...         yield
         """
-        scope = purpose_scope(*self.purposes)
+        scope = purpose_scope(*self.purposes, subjects=self._subjects)
         scope._held = True
         return scope
 
@@ -162,8 +171,10 @@ class purpose_scope(Block):
         active = parent.entry.active if parent.granted is not DEAD else standing(parent)
         entry = active.entries.get(self._key) or enter(active, self._key)
         frame = Frame(parent, entry, self, code, caller.f_lasti)
-        if parent.watched:
-            frame.watch(notes=parent.notes, emergency=parent.emergency)
+        if parent.hereditary:
+            frame.inherit(parent)
+        if self._subjects is not None:
+            frame.answers = Answers(entry.active, Batch(self._subjects))
         note_open(frame)
         set_frame(frame)
         return self
@@ -179,7 +190,23 @@ class purpose_scope(Block):
         else:
             self._leave_elsewhere(raising=kind is None)
 
+    async def __aenter__(self) -> purpose_scope:
+        scope = self.__enter__()
+        answers = current_frame().answers
+        if self._subjects is not None and answers is not None:
+            try:
+                await _elsewhere(lambda: answers.batch.prefetch(self.purposes))
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
+        return scope
+
     def __call__(self, function: _F) -> _F:
+        if self._subjects is not None:
+            raise PolicyError(
+                "purpose_scope(subjects=) is for a with block: a decorated function has other people each time it is "
+                "called. Open the block inside of it."
+            )
         return wrap(function, self._step)
 
     def __repr__(self) -> str:
@@ -212,6 +239,18 @@ class purpose_scope(Block):
         raise PurposeError(f"{self!r} is not open here: it was closed already, or never entered.")
 
 
+async def _elsewhere(work: Callable[[], object]) -> None:
+    """Have `work` done in a thread, where an asyncio loop is running; or here."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        assert asyncio is not None
+        asyncio.get_running_loop()
+    except (AssertionError, RuntimeError):
+        work()
+    else:
+        await asyncio.to_thread(work)
+
+
 def carry(function: _F) -> _F:
     """Take the scope in force here along with `function`, to another thread, executor or callback.
 
@@ -238,30 +277,32 @@ def carry(function: _F) -> _F:
         here = current_frame()
         active = both(standing(here), origin.entry.active)
         frame = Frame(here, Entry(origin.entry.purposes, active, handovers), origin, origin.code, origin.offset)
-        if origin.watched:
-            frame.watch(notes=origin.notes, emergency=origin.emergency)
-        return _CarriedStep(frame)
+        if origin.hereditary:
+            frame.inherit(origin)
+        frame.answers = origin.answers
+        return TiedStep(frame, origin)
 
     return wrap(function, step)
 
 
-class _CarriedStep(Step):
-    """A step whose frame dies with the frame it was carried from, if that comes first."""
+class TiedStep(Step):
+    """A step whose frame dies with another one, if that dies first."""
 
-    __slots__ = ()
+    __slots__ = ("_origin",)
+
+    def __init__(self, frame: Frame, origin: Frame) -> None:
+        super().__init__(frame)
+        self._origin = origin
 
     def __enter__(self) -> None:
         super().__enter__()
-        origin = self._frame.owner
-        assert isinstance(origin, Frame)
-        origin.at_end(self._frame)
+        self._origin.at_end(self.frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         super().__exit__(kind, error, tb)
-        origin = self._frame.owner
-        assert isinstance(origin, Frame)
-        if origin.dependents and self._frame in origin.dependents:
-            origin.dependents.remove(self._frame)
+        dependents = self._origin.dependents
+        if dependents and self.frame in dependents:
+            dependents.remove(self.frame)
 
 
 def with_statement(caller: FrameType, scope: Block) -> FrameType:

@@ -31,7 +31,20 @@ UNRECOGNIZED: Final = "unrecognized"
 """The name of the purpose that stands for those which a process received and does not know."""
 
 
-_FACTS = ("field", "reason", "allowed", "never", "active", "sites", "culprits", "site", "detail", "where")
+_FACTS = (
+    "field",
+    "reason",
+    "allowed",
+    "never",
+    "consent",
+    "collected",
+    "active",
+    "sites",
+    "culprits",
+    "site",
+    "detail",
+    "where",
+)
 
 
 class Reason(Enum):
@@ -49,6 +62,10 @@ class Reason(Enum):
     """The read is in a generator, which runs in the scope of whoever drives it, and nobody's is open."""
     OTHER_THREAD = "other thread"
     """The scopes open now are other threads'; a thread starts with none."""
+    NO_CONSENT = "no consent"
+    """It is allowed with the data subject's consent, and she has not given it, or whether she has cannot be told."""
+    RETENTION_OVER = "retention over"
+    """The time for which it is retained is over, or when it began cannot be told."""
     NOT_RECORDED = "not recorded"
     """It is allowed, and the ledger that records every read cannot record it."""
 
@@ -112,12 +129,14 @@ class PurposeViolation(PurposeError):
         field: What was read, such as ``"Account.phone"`` or the name of a function under `requires_purpose`.
         allowed: The purposes that the tag allows, ordered by name.
         never: The purposes that it refuses, ordered by name.
+        consent: The purposes of `allowed` for which the data subject has to consent, ordered by name.
+        collected: What the value was collected for, ordered by name, where that was said. `allowed` is no more.
         active: The purposes that were active, ordered by name; empty where no scope was.
         sites: Where each scope in force was entered, outermost first, as (purpose, site).
         culprits: The active purposes that are not covered, ordered by name.
         reason: Why, as a `Reason`.
         site: Where the read is, or None where no Python frame outside the library was found.
-        detail: What more is known of a lost scope, in words.
+        detail: What more is known of a lost scope, a consent or a time, in words.
         where: What reads it, in words, where that is no code: ``"WHERE of a SQL statement"``. Empty otherwise.
 
     Example:
@@ -135,6 +154,8 @@ class PurposeViolation(PurposeError):
         reason: Reason,
         allowed: Sequence[Purpose] = (),
         never: Sequence[Purpose] = (),
+        consent: Sequence[Purpose] = (),
+        collected: Sequence[Purpose] = (),
         active: Sequence[Purpose] = (),
         sites: Sequence[tuple[Purpose, Site]] = (),
         culprits: Sequence[Purpose] = (),
@@ -147,6 +168,8 @@ class PurposeViolation(PurposeError):
         self.reason = reason
         self.allowed = tuple(allowed)
         self.never = tuple(never)
+        self.consent = tuple(consent)
+        self.collected = tuple(collected)
         self.active = tuple(active)
         self.sites = tuple(sites)
         self.culprits = tuple(culprits)
@@ -166,15 +189,33 @@ class PurposeViolation(PurposeError):
             facts.append(f"  read at      {self.site}")
         if self.where:
             facts.append(f"  read in      {self.where}")
-        allowed = _names(self.allowed) or "nothing: its sources have no purpose in common"
-        facts.append(f"  allowed for  {allowed}" + (f", never {_names(self.never)}" if self.never else ""))
+        facts.append(f"  allowed for  {self._allowed()}" + (f", never {_names(self.never)}" if self.never else ""))
+        if self.consent:
+            facts.append(f"  on consent   {_names(self.consent)}")
+        if self.collected:
+            facts.append(f"  collected    for {_names(self.collected)}")
         for number, (purpose, site) in enumerate(self.sites):
             label = "active" if number == 0 else ""
             facts.append(f"  {label:<11}  {purpose} (entered at {site})")
         facts.append(f"  because      {self._because()}")
         return facts
 
+    def _allowed(self) -> str:
+        if self._free():
+            return _names(self._free())
+        if self.consent:
+            return "nothing without consent"
+        if self.collected:
+            return "nothing: it was collected for what its tag does not allow"
+        return "nothing: its sources have no purpose in common"
+
+    def _free(self) -> list[Purpose]:
+        """What it is allowed for without anybody's consent."""
+        return [one for one in self.allowed if not any(asked.includes(one) for asked in self.consent)]
+
     def _because(self) -> str:
+        if self.reason in (Reason.NO_CONSENT, Reason.RETENTION_OVER):
+            return self.detail
         if self.reason is Reason.NEVER:
             return f"the tag says never for {_names(self.culprits)}"
         verb = "is" if len(self.culprits) == 1 else "are"
@@ -182,9 +223,13 @@ class PurposeViolation(PurposeError):
 
     def _ways_out(self) -> list[str]:
         owner = f"  - change the tag on {self.field}, together with whoever owns the data."
+        if self.collected:
+            owner = f"  - ask the data subject: what was collected for {_names(self.collected)} stays bound to that."
         if not self.allowed:
             return ["Ways out:", owner]
-        wanted = self.allowed[0].name
+        if self.reason in (Reason.NO_CONSENT, Reason.RETENTION_OVER):
+            return ["Ways out:", *_CONDITIONS[self.reason], owner]
+        wanted = (self._free() or self.allowed)[0].name
         unknown = [p for p in self.culprits if p.name == UNRECOGNIZED]
         if unknown:
             return [
@@ -236,7 +281,7 @@ class NoActivePurpose(PurposeViolation):
         owner = f"  - change the tag on {self.field}, together with whoever owns the data."
         if not self.allowed:
             return ["Ways out:", owner]
-        wanted = self.allowed[0].name
+        wanted = (self._free() or self.allowed)[0].name
         scope = f"purpose_scope(Purpose.find({wanted!r}))"
         if self.reason is Reason.GENERATOR:
             first = [f"  - decorate the generator, so that each of its steps is in scope: @{scope}"]
@@ -276,6 +321,19 @@ class NotRecorded(PurposeViolation):
             "  - mend the ledger: reads go through again as soon as it can be written;",
             '  - or let reads through unrecorded, counted and warned about: configure(on_ledger_failure="continue").',
         ]
+
+
+_CONDITIONS: Final = {
+    Reason.NO_CONSENT: (
+        "  - read the data of those who consent alone: configure(consent=...) says who is asked, and its",
+        "    consenting(subjects, purpose) tells who they are;",
+        "  - ask the data subject, and record what she says there.",
+    ),
+    Reason.RETENTION_OVER: (
+        "  - erase what is kept for too long;",
+        "  - where it is not too long: the model's CollectedAt field says when it was collected; SQL cannot ask it.",
+    ),
+}
 
 
 def _names(purposes: Sequence[Purpose]) -> str:

@@ -13,11 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import config
 from .purpose import Handover, Purpose
 from .sites import Site
+
+if TYPE_CHECKING:
+    from .answers import Answers
+    from .policy import Policy
 
 __all__ = [
     "DEAD",
@@ -101,9 +105,12 @@ class Frame:
         entry: What entering led to.
         granted: What may be read without asking again. `DEAD` once the block was left.
         owner: The object whose block this is.
+        answers: What is known of people's consent here, or None where nobody was asked for yet.
+        collected: What the values sealed here are collected for, or None; inherited by the frames inside.
         notes: Where the policies of what is read are noted, or None; inherited by the frames inside.
         emergency: What opens everything here, or None; inherited by the frames inside.
-        watched: Whether each read is to be seen, for one of these two reasons.
+        watched: Whether each read is to be seen, for one of the last two reasons.
+        hereditary: Whether frames inside inherit something.
         dependents: What dies with this frame: frames that `carry` made of it, and what a recorder wants told.
         record: Called with a box, returns whether it has recorded that it is read, which it does only for what was let
             through here before. None unless a ledger is on.
@@ -111,11 +118,14 @@ class Frame:
     """
 
     # Class attributes for what few frames have: making a frame is the cost of entering a scope.
+    answers: Answers | None = None
+    collected: Policy | None = None
     dependents: list[Dependent] | None = None
     emergency: Emergency | None = None
     notes: set[Any] | None = None
     started: int = 0
     watched: bool = False
+    hereditary: bool = False
     places: tuple[tuple[Purpose, Site], ...] = ()  # where frames were entered that were left out of order
 
     def __init__(self, parent: Frame | None, entry: Entry, owner: object, code: CodeType, offset: int) -> None:
@@ -133,8 +143,24 @@ class Frame:
         """Have every read in this frame seen: noted in `notes`, or let through by `emergency`. Nothing is granted."""
         self.notes = notes
         self.emergency = emergency
-        self.watched = True
-        self.granted = UNCACHED
+        self.watched = self.hereditary = True
+        if self.granted is not DEAD:
+            self.granted = UNCACHED
+
+    def collect(self, collected: Policy) -> None:
+        """Have what is sealed in this frame be collected for `collected`, and for what it was already."""
+        self.collected = collected if self.collected is None else self.collected.join(collected)
+        self.hereditary = True
+
+    def inherit(self, around: Frame) -> None:
+        """Take over what the frame around hands down, where this one has none of its own."""
+        if around.watched:
+            self.watch(
+                notes=around.notes if self.notes is None else self.notes,
+                emergency=around.emergency if self.emergency is None else self.emergency,
+            )
+        if around.collected is not None:
+            self.collect(around.collected)
 
     def at_end(self, dependent: Dependent) -> None:
         """Have `dependent` die when the block is left; at once where it was left already."""

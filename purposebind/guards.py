@@ -21,6 +21,7 @@ from pydantic_core import MISSING
 from . import config
 from .enforcement import Binding, admit
 from .policy import Policy
+from .retaining import deadline_of
 from .scope import current_frame, noting
 from .sealed import Sealed, open_box, seal
 from .subjects import BoxedSubject, Subject, part_of, resolved
@@ -44,7 +45,8 @@ class FieldGuard:
     def __set__(self, model: Any, value: object) -> None:
         # Reached by object.__setattr__ alone: pydantic's __setattr__ comes first.
         subject = Subject.ITSELF if self.name == model.__purpose_subject__ else subject_of(model)
-        model.__dict__[self.name] = value if is_open(model) else bound(value, self.binding, subject)
+        until = deadline_of(model, self.binding.policy)
+        model.__dict__[self.name] = value if is_open(model) else bound(value, self.binding, subject, until)
 
     def __delete__(self, model: Any) -> None:
         try:
@@ -67,7 +69,7 @@ class FieldGuard:
         except KeyError:
             raise AttributeError(self.name) from None  # and pydantic's __getattr__ words it
         if kind is not Sealed and not is_open(model):  # absence, or put there behind our back
-            admit(self.binding, resolved(subject_of(model), None))
+            admit(self.binding, resolved(subject_of(model), None), deadline_of(model, self.binding.policy))
         return open_box(model.__dict__[self.name])
 
 
@@ -77,9 +79,13 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
     def get(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
         try:
             box = model._purposebind_values[name]
-            if box._purposebind_binding.policy in current_frame().granted:
+            policy, frame = box._purposebind_binding.policy, current_frame()
+            if policy in frame.granted:
                 return box._purposebind_value
-        except (AttributeError, KeyError):
+            answers: Any = frame.answers
+            if box._purposebind_subject in answers.people[policy] and frame.granted is answers.granted:
+                return box._purposebind_value
+        except (AttributeError, KeyError, TypeError):  # TypeError: a subject that cannot be looked up
             box = None  # a refusal's traceback shows the locals of this function (R7)
         return self.read(model)
 
@@ -172,6 +178,10 @@ def subject_of(model: Any) -> Any:
     return BoxedSubject(subject) if type(subject) is Sealed else subject
 
 
-def bound(value: Any, binding: Binding, subject: Any) -> Any:
+def bound(value: Any, binding: Binding, subject: Any, until: float | None = None) -> Any:
     """Return `value` as a tagged field stores it: absence bare, a box as narrow as it was (R8), and all else boxed."""
-    return value if value is None or value is MISSING else seal(value, binding, subject)
+    if value is None or value is MISSING:
+        return value
+    if type(value) is not Sealed:  # it is collected here
+        binding = binding.collected_for(current_frame().collected)
+    return seal(value, binding, subject, until)

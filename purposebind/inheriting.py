@@ -13,10 +13,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .sealed import Sealed, same_person, seal
+from .joining import same_person, until_of
+from .retaining import deadline_of
+from .sealed import Sealed, seal
 from .subjects import Subject, part_of
 
-__all__ = ["hand_down", "identify"]
+__all__ = ["hand_down", "identify", "retain_anew"]
 
 _PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
 _set = object.__setattr__
@@ -76,9 +78,18 @@ def identify(values: dict[str, Any], own: Iterable[str], reaching: Iterable[str]
     for name in own:
         box = values[name]
         if type(box) is Sealed:  # a new one: copies of the model, which are the other person's, hold the old one
-            values[name] = seal(box._purposebind_value, box._purposebind_binding, subject)
+            values[name] = seal(box._purposebind_value, box._purposebind_binding, subject, until_of(box))
     for name in reaching:
         hand_down(values.get(name), subject)
+
+
+def retain_anew(model: Any, bindings: Mapping[str, Any]) -> None:
+    """Have the retention of what `model` holds be counted from its time of collection, which was set anew."""
+    for name, binding in bindings.items():
+        box = model.__dict__.get(name)
+        if type(box) is Sealed and binding.policy.retain is not None:  # a new box: copies of the model hold the old one
+            plain, until = box._purposebind_value, deadline_of(model, binding.policy)
+            model.__dict__[name] = seal(plain, box._purposebind_binding, box._purposebind_subject, until)
 
 
 def _told(known: Any, subject: Any) -> Any:

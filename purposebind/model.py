@@ -201,8 +201,8 @@ class PurposeModel(Collecting):
         if update and not is_open(self):
             sealed_model(copied)
             boundary = self.__purpose_boundary__
-            if boundary is not None and boundary.subject in update:
-                boundary.identify(copied)
+            if boundary is not None:
+                boundary.renew(copied, *update)
         return copied
 
     def __copy__(self) -> Self:

@@ -19,6 +19,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+from .joining import until_of
 from .sealed import Sealed, seal
 
 __all__ = ["pack", "unpack"]
@@ -31,7 +32,8 @@ class _Moving(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         if type(value) is Sealed:
-            return seal, (value._purposebind_value, value._purposebind_binding, value._purposebind_subject)
+            binding, subject = value._purposebind_binding, value._purposebind_subject
+            return seal, (value._purposebind_value, binding, subject, until_of(value))
         return NotImplemented
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .enforcement import Binding, Denial
     from .frames import Frame
 
-__all__ = ["described", "private_subject", "record_denial", "record_read"]
+__all__ = ["described", "identity", "private_subject", "record_denial", "record_read"]
 
 _logger = logging.getLogger("purposebind")
 _DIGEST_KEY: Final = secrets.token_bytes()
@@ -37,7 +37,7 @@ def record_read(recorder: config.Recorder, binding: Binding, subject: Any, frame
         NotRecorded: It cannot be recorded.
     """
     try:
-        recorder.read(binding, _identity(subject), frame)
+        recorder.read(binding, identity(subject), frame)
         _warned.clear()  # it works: what comes next is news
         return
     except Exception as error:
@@ -52,7 +52,7 @@ def record_denial(recorder: config.Recorder, denial: Denial, subject: Any, frame
         NotRecorded: It is only observed, and cannot be recorded.
     """
     try:
-        recorder.denied(denial, _identity(subject), frame)
+        recorder.denied(denial, identity(subject), frame)
         return
     except Exception as error:
         problem = described(error)
@@ -74,8 +74,8 @@ def _digest(value: Any) -> str:
     return "sealed:" + hashlib.blake2b(repr(value).encode(), key=_DIGEST_KEY, digest_size=16).hexdigest()
 
 
-def _identity(subject: Any) -> Any:
-    """The person, for a recorder that keeps no more than a keyed hash: a tagged `SubjectId` stands in a box."""
+def identity(subject: Any) -> Any:
+    """Return the person, for who may know: a recorder that keeps a keyed hash, the consent store."""
     return getattr(subject, "_purposebind_value", subject)
 
 

@@ -21,9 +21,9 @@ from .annotations import buried, info_policies
 from .boundary import Boundary
 from .enforcement import Binding
 from .errors import PolicyError
-from .policy import Policy
+from .policy import Policy, duration
 from .roads import announce, fast_road_fits, serialize_field, wrap_model
-from .tags import MARK, SubjectId, field_tag
+from .tags import MARK, CollectedAt, SubjectId, field_tag
 from .walk import Resolve, inside, marked, name_choices, reaches_sealed, walk
 
 __all__ = ["bind", "bind_early", "declares_tags"]
@@ -111,7 +111,9 @@ def _boundary(
     cls: Any, policies: dict[str, Policy], reaching: set[str], keyed: frozenset[str] = frozenset()
 ) -> Boundary | None:
     """The boundary of a class, or None where nothing in it is tagged and nothing it holds is."""
-    cls.__purpose_subject__ = _subject(cls)
+    cls.__purpose_subject__ = _marked(cls, SubjectId, "identifies the person")
+    cls.__purpose_collected__ = _marked(cls, CollectedAt, "says when the record was collected")
+    _check_retention(cls, policies)
     owner = getattr(cls, "__purpose_name__", cls.__name__)
     bindings = {n: Binding(f"{owner}.{n}", p, cls.__purpose_mode__) for n, p in policies.items()}
     closed = bindings.keys() | reaching
@@ -126,6 +128,7 @@ def _boundary(
         keys={key: name for name in closed for key in _keys(cls, name)},
         keyed=keyed,
         reaching=frozenset(reaching),
+        collected=cls.__purpose_collected__,
     )
 
 
@@ -156,10 +159,12 @@ def _narrowest(cls: Any, name: str, policies: list[Policy]) -> Policy | None:
     inherited = _join(list(_inherited(cls, name)))
     if own is None or inherited is None:
         return own or inherited
-    wider = own.widens(inherited)
+    wider = [f"+{p.name}" for p in own.widens(inherited)]
+    if own.retain is not None and inherited.retain is not None and own.retain > inherited.retain:
+        wider.append(f"for {duration(own.retain)}")
     if wider:
         raise PolicyError(
-            f"{label} widens the tag it inherits: {', '.join(f'+{p.name}' for p in wider)} (was {inherited}). A "
+            f"{label} widens the tag it inherits: {', '.join(wider)} (was {inherited}). A "
             "subclass may narrow a tag, never widen it: drop the new tag, or change the inherited one with whoever "
             "owns it."
         )
@@ -185,18 +190,35 @@ def _join(policies: list[Policy]) -> Policy | None:
     return joined
 
 
-def _subject(cls: Any) -> str | None:
+def _marked(cls: Any, mark: Any, what_it_does: str) -> str | None:
+    """The name of the field with a mark, or None."""
     names = [
         name
         for name, info in cls.__pydantic_fields__.items()
-        if any(item is SubjectId or isinstance(item, SubjectId) for item in info.metadata)
+        if any(item is mark or isinstance(item, mark) for item in info.metadata)
     ]
     if len(names) > 1:
         raise PolicyError(
-            f"{cls.__name__} has two SubjectId fields, {names[0]} and {names[1]}: keep the one that identifies the "
-            "person."
+            f"{cls.__name__} has two {mark.__name__} fields, {names[0]} and {names[1]}: keep the one that "
+            f"{what_it_does}."
         )
     return names[0] if names else None
+
+
+def _check_retention(cls: Any, policies: dict[str, Policy]) -> None:
+    """Refuse a retention that nothing begins (R9), and a time of collection that nobody may read."""
+    collected = cls.__purpose_collected__
+    retained = [name for name, policy in policies.items() if policy.retain is not None]
+    if retained and collected is None:
+        raise PolicyError(
+            f"{cls.__name__}.{retained[0]} is retained from its collection on, and the model does not say when that "
+            "was: mark a field that does, such as collected_at: Annotated[datetime, CollectedAt]."
+        )
+    if collected in policies:
+        raise PolicyError(
+            f"{cls.__name__}.{collected} says when the record was collected, and whatever reads the others asks for "
+            "it: take its tag away."
+        )
 
 
 def _keys(cls: Any, name: str) -> Iterator[str]:

@@ -150,11 +150,8 @@ def standing(frame: Frame) -> ActiveSet:
 def push(frame: Frame) -> None:
     """Enter `frame`: from here on it is the innermost of this context."""
     around = frame.parent
-    if around is not None and around.watched:
-        frame.watch(
-            notes=around.notes if frame.notes is None else frame.notes,
-            emergency=around.emergency if frame.emergency is None else frame.emergency,
-        )
+    if around is not None and around.hereditary:
+        frame.inherit(around)
     note_open(frame)
     set_frame(frame)
 
@@ -178,16 +175,16 @@ def leave(frame: Frame) -> None:
 class Step:
     """One run, or one step, of a wrapped callable: its frame is entered, and left with the step."""
 
-    __slots__ = ("_frame",)
+    __slots__ = ("frame",)
 
     def __init__(self, frame: Frame) -> None:
-        self._frame = frame
+        self.frame = frame
 
     def __enter__(self) -> None:
-        push(self._frame)
+        push(self.frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        leave(self._frame)
+        leave(self.frame)
 
 
 class noting:

@@ -14,7 +14,7 @@ their hot path; everything else goes through `admit`.
 from __future__ import annotations
 
 import copy
-import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, overload
 
@@ -23,13 +23,15 @@ from pydantic_core import CoreSchema, SchemaSerializer, ValidationError, core_sc
 
 from . import config
 from .enforcement import Binding, admit
+from .errors import PolicyError
+from .joining import joined, sooner, until_of
 from .policy import Policy
 from .redaction import leaves, redacted
 from .scope import current_frame
-from .subjects import BoxedSubject, Subject, resolved
+from .subjects import BoxedSubject, resolved
 from .tags import WRAP, AllowedFor, claim_policy, field_label, purposes_in_schema
 
-__all__ = ["Marker", "Sealed", "ask", "narrowed", "open_box", "same_person", "seal"]
+__all__ = ["Marker", "Sealed", "ask", "narrowed", "open_box", "seal"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,19 +57,21 @@ class Sealed(Generic[T]):
         '+46 70 123 45 67'
     """
 
-    __slots__ = ("_purposebind_binding", "_purposebind_subject", "_purposebind_value")
+    __slots__ = ("_purposebind_binding", "_purposebind_subject", "_purposebind_until", "_purposebind_value")
 
     _purposebind_binding: Binding
     _purposebind_subject: Any
+    _purposebind_until: float  # when its retention is over; not there where there is none
     _purposebind_value: Any
     __pydantic_serializer__: ClassVar[SchemaSerializer]
 
     @staticmethod
     def of(value: R, tag: AllowedFor) -> Sealed[R]:
-        """Return `value` in a box with the policy of `tag`."""
+        """Return `value` in a box with the policy of `tag`. It is collected now, where the tag says ``retain=``."""
         if not isinstance(tag, AllowedFor):
             raise TypeError("Sealed.of(value, AllowedFor(...)) takes a tag")
-        return seal(value, Binding("Sealed", tag.policy))
+        until = None if tag.policy.retain is None else time.time() + tag.policy.retain.total_seconds()
+        return seal(value, Binding("Sealed", tag.policy).collected_for(current_frame().collected), until=until)
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Sealed has no subclasses: what looks for a box would take one for something open")
@@ -133,8 +137,8 @@ class Sealed(Generic[T]):
             raise TypeError("Sealed.join(function, *boxes) takes one Sealed or more")
         for box in boxes:
             ask(box)
-        binding, subject = _joined(boxes)
-        return seal(function(*(box._purposebind_value for box in boxes)), binding, subject)
+        binding, subject, until = joined(boxes)
+        return seal(function(*(box._purposebind_value for box in boxes)), binding, subject, until)
 
     def __repr__(self) -> str:  # R6, here and in the next two
         return repr(self._purposebind_value) if config.current.revealing else _marker(self)
@@ -188,7 +192,7 @@ class Sealed(Generic[T]):
         binding, subject = self._purposebind_binding, self._purposebind_subject
         if type(subject) is BoxedSubject:  # the copy's box stands for the person in the copy
             subject = copy.deepcopy(subject, memo)
-        return seal(copy.deepcopy(self._purposebind_value, memo), binding, subject)
+        return seal(copy.deepcopy(self._purposebind_value, memo), binding, subject, until_of(self))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _pickled(self)
@@ -202,16 +206,23 @@ class Sealed(Generic[T]):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         binding = Binding(field_label(handler), claim_policy())
+        if binding.policy.retain is not None:
+            raise PolicyError(
+                f"{binding.field}: retain= on a Sealed in an annotation would begin anew at each validation. Tag the "
+                "field of a PurposeModel that has a CollectedAt field; or make the box by hand, with Sealed.of."
+            )
         (inner,) = get_args(source) or (Any,)
         schema = handler.generate_schema(inner)
 
         def validate(value: Any, validate_inner: core_schema.ValidatorFunctionWrapHandler) -> Sealed[Any]:
-            bound, subject, problem = binding, None, None
+            bound, subject, until, problem = binding, None, None, None
             if type(value) is Sealed:  # moved from elsewhere: it stays as narrow as it was (R8)
-                bound, subject = _joined((value,), binding)
+                bound, subject, until = joined((value,), binding)
                 value = value._purposebind_value
+            else:
+                bound = binding.collected_for(current_frame().collected)
             try:
-                return seal(validate_inner(value), bound, subject)
+                return seal(validate_inner(value), bound, subject, until)
             except ValidationError as error:
                 problem = redacted(
                     error, shows_input=lambda line: False, secrets=lambda line: leaves((line["input"], value))
@@ -244,28 +255,47 @@ class Marker:
         return self._text
 
 
-def seal(value: R, binding: Binding, subject: Any = None) -> Sealed[R]:
+def seal(value: R, binding: Binding, subject: Any = None, until: float | None = None) -> Sealed[R]:
     """Return `value` in a box bound to `binding`.
 
     Args:
         value: What goes in. The contents of a box are put into a new one, which is as narrow as both (R8).
         binding: The field it belongs to, and its policy.
         subject: Whose data it is, if known.
+        until: When its retention is over, in seconds since 1970, if there is one. A box's own stays, if that is sooner.
     """
     if isinstance(value, Sealed):
         moved: Sealed[Any] = value
-        binding, source = _joined((moved,), binding)
-        return seal(moved._purposebind_value, binding, source if subject is None else subject)
+        binding, source, own = joined((moved,), binding)
+        return seal(moved._purposebind_value, binding, source if subject is None else subject, sooner(own, until))
     box: Sealed[R] = Sealed()
     box._purposebind_value = value
     box._purposebind_binding = binding
     box._purposebind_subject = BoxedSubject(subject) if type(subject) is Sealed else subject
+    if until is not None:
+        box._purposebind_until = until
     return box
 
 
-def narrowed(box: Sealed[R], other: Sealed[Any]) -> Sealed[R]:
-    """Return `box` with the policy that both allow (R8)."""
-    return cast("Sealed[R]", seal(box, other._purposebind_binding))
+def narrowed(box: Sealed[R], source: Sealed[Any], binding: Binding, renewed: bool = False) -> Sealed[R]:
+    """Return `box`, which validation made of what is in `source`, as narrow as both (R8).
+
+    Args:
+        box: The new box.
+        source: The box that it was made of.
+        binding: What the field of the new box is bound to. What `source` was collected for, and not the block around
+            the validation, says what the same value was collected for.
+        renewed: The retention of `source` does not count: the time of collection was set anew.
+    """
+    value = box._purposebind_value
+    if value is source._purposebind_value:
+        known = source._purposebind_binding
+        same = known is binding or known.of is binding
+        if same and not renewed and source._purposebind_subject is box._purposebind_subject:
+            return cast("Sealed[R]", source)
+        box = seal(value, binding, box._purposebind_subject, until_of(box))
+    bound, _, until = joined((source,), box._purposebind_binding)
+    return seal(value, bound, box._purposebind_subject, until_of(box) if renewed else sooner(until, until_of(box)))
 
 
 def open_box(value: Any) -> Any:
@@ -288,7 +318,7 @@ def ask(box: Sealed[Any]) -> None:
     """
     record = current_frame().record
     if record is None or not record(box):
-        admit(_binding(box), resolved(box._purposebind_subject, box))
+        admit(_binding(box), resolved(box._purposebind_subject, box), until_of(box))
 
 
 def _binding(box: Sealed[Any]) -> Binding:
@@ -299,33 +329,7 @@ def _binding(box: Sealed[Any]) -> Binding:
 
 
 def _pickled(box: Sealed[Any]) -> tuple[Any, ...]:
-    return seal, (open_box(box), box._purposebind_binding, box._purposebind_subject)
-
-
-def same_person(one: Any, other: Any) -> bool:
-    """Whether two subjects are one. A tagged subject is told by its box alone: comparing values would be a read."""
-    if one is other:
-        return not isinstance(one, Subject)
-    return type(one) is type(other) and bool(one == other)
-
-
-def _joined(boxes: tuple[Sealed[Any], ...], onto: Binding | None = None) -> tuple[Binding, Any]:
-    """The binding of what is derived from `boxes`, and whose data it is where all agree (R8)."""
-    bindings = [box._purposebind_binding for box in boxes]
-    if onto is not None:
-        bindings.append(onto)
-    policy = functools.reduce(Policy.join, [binding.policy for binding in bindings])
-    subject, *others = [resolved(box._purposebind_subject, box) for box in boxes]
-    if not others:
-        for binding in reversed(bindings):  # one that is as narrow already names it best
-            if binding.policy is policy:
-                return binding, subject
-    elif not all(same_person(subject, other) for other in others):
-        subject = None
-    names = dict.fromkeys(binding.field for binding in bindings)
-    modes: set[config.Mode | None] = {binding.mode for binding in bindings}
-    mode, *differing = modes
-    return Binding(" + ".join(names), policy, None if differing else mode), subject
+    return seal, (open_box(box), box._purposebind_binding, box._purposebind_subject, until_of(box))
 
 
 def _marker(box: Sealed[Any]) -> str:

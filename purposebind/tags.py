@@ -1,4 +1,4 @@
-"""Tags: `AllowedFor` and `SubjectId`, what they mean to pydantic, and where they may stand.
+"""Tags: `AllowedFor`, `SubjectId` and `CollectedAt`, what they mean to pydantic, and where they may stand.
 
 What this module keeps:
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -26,6 +27,7 @@ __all__ = [
     "MARK",
     "WRAP",
     "AllowedFor",
+    "CollectedAt",
     "FieldTag",
     "SubjectId",
     "claim_policy",
@@ -49,9 +51,13 @@ class AllowedFor:
     Args:
         purposes: The purposes for which the field may be read; each covers its descendants.
         never: Purposes for which it may not, though one of `purposes` includes them.
+        with_consent: Purposes for which it may be read where the data subject consents to them (`configure(consent=)`),
+            whether or not one of `purposes` includes them.
+        retain: How long after its collection the field may be read, for whatever purpose. The model says by a
+            `CollectedAt` field when that was.
 
     Raises:
-        PolicyError: No purpose is given, or `never` leaves none of them.
+        PolicyError: No purpose is given, `never` or `with_consent` contradicts one of them, or `retain` is no time.
         TypeError: A string or something else is given where a `Purpose` is meant.
 
     Example:
@@ -66,20 +72,33 @@ class AllowedFor:
     policy: Policy
     """The tag as a policy, in normal form."""
 
-    def __init__(self, *purposes: Purpose, never: Iterable[Purpose] = ()) -> None:
-        if not purposes:
-            raise PolicyError("AllowedFor() names no purpose: nobody could ever read the field. Name at least one.")
-        if isinstance(never, (Purpose, str)):
-            raise TypeError("never= takes a list of purposes, such as never=[ADVERTISING].")
+    def __init__(
+        self,
+        *purposes: Purpose,
+        never: Iterable[Purpose] = (),
+        with_consent: Iterable[Purpose] = (),
+        retain: timedelta | None = None,
+    ) -> None:
         allowed = require_purposes(purposes)
-        refused = require_purposes(tuple(never))
-        for purpose in allowed:
-            if any(p.includes(purpose) for p in refused):
-                raise PolicyError(
-                    f"AllowedFor contradicts itself: {purpose.name} is allowed and never allowed at once. "
-                    "Take it out of one of the two."
-                )
-        object.__setattr__(self, "policy", Policy(allowed, refused))
+        refused = _listed("never", never)
+        asked = _listed("with_consent", with_consent)
+        if not allowed and not asked:
+            raise PolicyError("AllowedFor() names no purpose: nobody could ever read the field. Name at least one.")
+        for named, covering, what in (
+            ((*allowed, *asked), refused, "allowed and never allowed"),
+            (allowed, asked, "allowed, and allowed with consent alone,"),
+        ):
+            for purpose in named:
+                if any(p.includes(purpose) for p in covering):
+                    raise PolicyError(
+                        f"AllowedFor contradicts itself: {purpose.name} is {what} at once. Take it out of one of the "
+                        "two."
+                    )
+        if retain is not None and not isinstance(retain, timedelta):
+            raise TypeError(f"retain= takes a timedelta, such as timedelta(days=90), not {type(retain).__name__}.")
+        if retain is not None and retain <= timedelta():
+            raise PolicyError("retain= is no time at all: nobody could ever read the field.")
+        object.__setattr__(self, "policy", Policy((*allowed, *asked), refused, asked, retain))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("A tag cannot be changed; make another AllowedFor.")
@@ -111,9 +130,14 @@ class AllowedFor:
         return hash(self.policy)
 
     def __repr__(self) -> str:
-        allowed = ", ".join(p.name for p in sorted(self.policy.allowed))
-        never = ", ".join(p.name for p in sorted(self.policy.never))
-        return f"AllowedFor({allowed}, never=[{never}])" if never else f"AllowedFor({allowed})"
+        policy = self.policy
+        parts = [p.name for p in sorted(policy.unconditional)]
+        for name, purposes in (("with_consent", policy.consent), ("never", policy.never)):
+            if purposes:
+                parts.append(f"{name}=[{', '.join(p.name for p in sorted(purposes))}]")
+        if policy.retain is not None:
+            parts.append(f"retain={policy.retain!r}")
+        return f"AllowedFor({', '.join(parts)})"
 
     def __copy__(self) -> AllowedFor:
         return self
@@ -122,7 +146,8 @@ class AllowedFor:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _tag, (tuple(sorted(self.policy.allowed)), tuple(sorted(self.policy.never)))
+        sets = (self.policy.unconditional, self.policy.never, self.policy.consent)
+        return _tag, (*(tuple(sorted(one)) for one in sets), self.policy.retain)
 
 
 class FieldTag(AllowedFor):
@@ -166,8 +191,29 @@ def field_tag(item: Any) -> Any:
     return tag
 
 
-def _tag(allowed: tuple[Purpose, ...], never: tuple[Purpose, ...]) -> AllowedFor:
-    return AllowedFor(*allowed, never=never)
+def _tag(
+    allowed: tuple[Purpose, ...],
+    never: tuple[Purpose, ...],
+    consent: tuple[Purpose, ...] = (),
+    retain: timedelta | None = None,
+) -> AllowedFor:
+    return AllowedFor(*allowed, never=never, with_consent=consent, retain=retain)
+
+
+def _listed(name: str, purposes: Iterable[Purpose]) -> tuple[Purpose, ...]:
+    if isinstance(purposes, (Purpose, str)):
+        raise TypeError(f"{name}= takes a list of purposes, such as {name}=[ADVERTISING].")
+    return require_purposes(tuple(purposes))
+
+
+class CollectedAt:
+    """Marks the field that says when a record was collected: ``collected_at: Annotated[datetime, CollectedAt]``.
+
+    A model whose tags say ``retain=`` has exactly one, without a tag. Its value is a `datetime` (one without a time
+    zone is taken for UTC) or a `date`; where it is neither, what is retained may not be read.
+    """
+
+    __slots__ = ()
 
 
 class SubjectId:
@@ -187,9 +233,13 @@ def purposes_in_schema(policy: Policy) -> Callable[[CoreSchema, GetJsonSchemaHan
         described = handler(schema)
         if config.current.revealing:
             return described
-        purposes = {"x-purposes": [p.name for p in sorted(policy.allowed)]}
+        purposes: dict[str, Any] = {"x-purposes": [p.name for p in sorted(policy.allowed)]}
         if policy.never:
             purposes["x-purposes-never"] = [p.name for p in sorted(policy.never)]
+        if policy.consent:
+            purposes["x-purposes-with-consent"] = [p.name for p in sorted(policy.consent)]
+        if policy.retain is not None:
+            purposes["x-retained-for-seconds"] = policy.retain.total_seconds()
         return {**described, **purposes}
 
     return with_purposes

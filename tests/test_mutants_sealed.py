@@ -26,7 +26,8 @@ from purposebind import (
 from purposebind.config import Mode
 from purposebind.enforcement import Binding
 from purposebind.scope import current_frame
-from purposebind.sealed import same_person, seal
+from purposebind.joining import same_person
+from purposebind.sealed import seal
 from purposebind.subjects import BoxedSubject, Subject
 
 

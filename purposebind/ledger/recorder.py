@@ -116,12 +116,13 @@ class Recorder:
 
         def write(segment: Segment) -> None:
             activity, heads = self._activity(segment, frame)
-            of_field = heads.get(binding)
+            key = (binding,) if binding.policy.conditional else binding  # the shortcut looks for bindings alone
+            of_field = heads.get(key)
             if of_field is None:
                 if len(heads) >= _HEADS:
                     heads.clear()
                 of_field = head(Kind.READ, segment.number(field_name(binding.field)), 1, activity)
-                heads[binding] = of_field
+                heads[key] = of_field
             segment.put(of_field + person + person)
 
         self._somewhere(write)

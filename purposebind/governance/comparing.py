@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from .lock import Lock, Model, Tag
@@ -61,12 +62,12 @@ def compare(old: Lock, new: Lock) -> list[Change]:
 
 
 def widened(old: Tag, new: Tag) -> list[str]:
-    """Return the purposes that `new` permits and `old` did not (as `Policy.widens` has it)."""
+    """Return the purposes that `new` permits and `old` did not, or not without consent (as `Policy.widens` has it)."""
     added = {purpose for purpose in new.allowed if not _covered(purpose, old.allowed)}
-    for refused in old.never:
-        for allowed in new.allowed:
-            overlap = _deeper(refused, allowed)
-            if overlap is not None and not _covered(overlap, new.never):
+    for stricter, own in ((old.never, new.never), (old.consent, (*new.consent, *new.never))):
+        for one, allowed in product(stricter, new.allowed):
+            overlap = _deeper(one, allowed)
+            if overlap is not None and not _covered(overlap, own):
                 added.add(overlap)
     return sorted(added)
 
@@ -92,14 +93,35 @@ def _purposes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change
 
 
 def _tag(subject: str, where: str, old: Tag, new: Tag) -> Iterator[Change]:
-    more, less = widened(old, new), widened(new, old)
+    more = [f"{one} without consent" if _asked(one, old) else f"+{one}" for one in widened(old, new)]
+    less = [f"{one} with consent alone" if _asked(one, new) else f"-{one}" for one in widened(new, old)]
+    if _longer(new, old):
+        more.append(f"for {new.retain}" if new.retain else "for any time")
+    if _longer(old, new):
+        less.append(f"for {new.retain} alone")
     if more:
-        yield Change("widening", subject, where, f"{', '.join(f'+{name}' for name in more)} (was {old})")
+        yield Change("widening", subject, where, f"{', '.join(more)} (was {old})")
     if less:
-        yield Change("narrowing", subject, where, f"{', '.join(f'-{name}' for name in less)} (now {new})")
+        yield Change("narrowing", subject, where, f"{', '.join(less)} (now {new})")
+
+
+def _asked(purpose: str, tag: Tag) -> bool:
+    """Whether a tag allows a purpose with consent."""
+    return _covered(purpose, tag.consent) and _covered(purpose, tag.allowed) and not _covered(purpose, tag.never)
+
+
+def _longer(one: Tag, other: Tag) -> bool:
+    return other.time is not None and (one.time is None or one.time > other.time)
 
 
 def _models(old: Mapping[str, Model], new: Mapping[str, Model], kind: str) -> Iterator[Change]:
+    moved = dict(_moved(old, new))
+    for now_at, was_at in moved.items():
+        where, _, name = now_at.rpartition(".") if kind == "field" else ("", "", now_at)
+        for field, tag in sorted(old[was_at].tagged.items()):
+            text = f"the {'model' if kind == 'field' else 'table'} is moved, and was {was_at} ({tag})"
+            yield Change("other", f"{name}.{field}", where, text)
+    old = {key: one for key, one in old.items() if key not in moved.values()} | {n: old[o] for n, o in moved.items()}
     for key in sorted(old.keys() | new.keys()):
         where, _, name = key.rpartition(".") if kind == "field" else ("", "", key)
         before, after = old.get(key, Model()), new.get(key, Model())
@@ -118,6 +140,21 @@ def _models(old: Mapping[str, Model], new: Mapping[str, Model], kind: str) -> It
                 yield Change("other", subject, where, f"a new {kind} ({now})")
             elif key in old and key in new and one not in before.untagged:
                 yield Change("other", subject, where, f"a new {kind} without a tag, beside tagged ones")
+
+
+def _moved(old: Mapping[str, Model], new: Mapping[str, Model]) -> Iterator[tuple[str, str]]:
+    """The models that are there under another name, which would hide what they were held to: the new and the old one.
+
+    One is taken for another that is gone where it has the same name in another module, or else the same tagged fields.
+    """
+    gone = [key for key in sorted(old) if key not in new]
+    for key in sorted(new.keys() - old.keys()):
+        named = [one for one in gone if one.rpartition(".")[2] == key.rpartition(".")[2]]
+        alike = [one for one in gone if old[one].tagged.keys() == new[key].tagged.keys()]
+        if named or alike:
+            was = (named or alike)[0]
+            gone.remove(was)
+            yield key, was
 
 
 def _gates(old: Mapping[str, Tag], new: Mapping[str, Tag]) -> Iterator[Change]:

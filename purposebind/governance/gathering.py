@@ -11,8 +11,6 @@ What this module keeps:
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,8 +20,9 @@ from typing import Any
 from purposebind import Purpose, PurposeModel
 from purposebind.describing import field_tags
 from purposebind.errors import UNRECOGNIZED
-from purposebind.policy import Policy
 
+from .circles import refuse_circles
+from .importing import imported, is_in
 from .lock import Lock, LockError, Model, Tag
 from .source import emergencies, gates
 
@@ -41,10 +40,10 @@ def gather(*packages: str) -> Lock:
 
     Example:
         >>> gather("purposebind.demo.accounts").models["purposebind.demo.accounts.Account"].tagged["email"]
-        Tag(allowed=('security.two_factor',), never=())
+        Tag(allowed=('security.two_factor',), never=(), consent=(), retain='')
     """
-    modules = [module for package in packages for module in _imported(package)]
-    _refuse_circles()
+    modules = imported(*packages)
+    refuse_circles((one.source.name, one.target.name) for one in Purpose.handovers())
     found_gates: dict[str, Tag] = {}
     opened: Counter[str] = Counter()
     for module in modules:
@@ -54,7 +53,7 @@ def gather(*packages: str) -> Lock:
                     f"What {module.__name__}.{name}() asks for cannot be told from its decorator. Write the purposes "
                     "into requires_purpose(...), by names that the module has."
                 )
-            found_gates[f"{module.__name__}:{name}"] = _tag(gate.policy)
+            found_gates[f"{module.__name__}:{name}"] = Tag.of(gate.policy)
         opened.update(f"{module.__name__}:{name}" for name in emergencies(module))
     return Lock(
         packages=tuple(sorted(set(packages))),
@@ -67,24 +66,9 @@ def gather(*packages: str) -> Lock:
     )
 
 
-def _imported(package: str) -> Iterator[ModuleType]:
-    try:
-        module = importlib.import_module(package)
-    except (Exception, SystemExit) as error:
-        where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise LockError(
-            f"{package} cannot be imported ({type(error).__name__}: {error}{where}). Run the command where your "
-            "service can be imported, in its environment and folder; a lock without a module would miss its tags."
-        ) from None
-    yield module
-    for found in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{module.__name__}."):
-        if not found.name.endswith(".__main__"):
-            yield from _imported(found.name)
-
-
 def _models(packages: tuple[str, ...]) -> Iterator[tuple[str, Model]]:
     for model in _below(PurposeModel):
-        if not _is_in(model.__module__, packages):
+        if not is_in(model.__module__, packages):
             continue
         if not model.__pydantic_complete__ and not model.model_rebuild(raise_errors=False):
             raise LockError(
@@ -93,7 +77,7 @@ def _models(packages: tuple[str, ...]) -> Iterator[tuple[str, Model]]:
             )
         tags = field_tags(model)
         if tags:
-            tagged = {name: _tag(policy) for name, policy in tags.items()}
+            tagged = {name: Tag.of(policy) for name, policy in tags.items()}
             untagged = tuple(sorted(model.model_fields.keys() - tags.keys()))
             yield f"{model.__module__}.{model.__qualname__}", Model(tagged, untagged)
 
@@ -114,41 +98,12 @@ def _tables(modules: Iterable[ModuleType]) -> Iterator[tuple[str, Model]]:
     for metadata in held.values():
         for table in metadata.tables.values():
             policies = {column.name: integration.policy_of(column) for column in table.columns}
-            tagged = {name: _tag(policy) for name, policy in policies.items() if policy is not None}
+            tagged = {name: Tag.of(policy) for name, policy in policies.items() if policy is not None}
             if tagged:
                 yield table.fullname, Model(tagged, tuple(sorted(policies.keys() - tagged.keys())))
-
-
-def _refuse_circles() -> None:
-    """Refuse handovers by which work can leave a purpose and come back as the same."""
-    ways: dict[Purpose, list[Purpose]] = {}
-    for one in Purpose.handovers():
-        ways.setdefault(one.source, []).append(one.target)
-
-    def walk(purpose: Purpose, path: tuple[Purpose, ...]) -> None:
-        if purpose in path:
-            circle = " -> ".join(one.name for one in (*path[path.index(purpose) :], purpose))
-            raise LockError(
-                f"Handovers lead in a circle: {circle}. Whoever is in one of these purposes may enter all of them, so "
-                "they are one purpose in all but name. Take one handover away, or make them one."
-            )
-        for target in ways.get(purpose, ()):
-            walk(target, (*path, purpose))
-
-    for purpose in ways:
-        walk(purpose, ())
-
-
-def _is_in(module: str, packages: tuple[str, ...]) -> bool:
-    return any(f"{module}.".startswith(f"{package}.") for package in packages)
 
 
 def _below(cls: Any) -> Iterator[Any]:
     for one in cls.__subclasses__():
         yield one
         yield from _below(one)
-
-
-def _tag(policy: Policy) -> Tag:
-    allowed, never = (tuple(sorted(one.name for one in part)) for part in (policy.allowed, policy.never))
-    return Tag(allowed, never)

@@ -9,18 +9,22 @@ What this module keeps:
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from purposebind import PurposeError
+from purposebind.policy import Policy, duration
 from purposebind.purpose import is_purpose_name
 
 __all__ = ["Lock", "LockError", "Model", "Tag"]
 
 _VERSION: Final = 1
+_TIME: Final = re.compile(r"(?:(\d+) days?)?(?:(?:^|, )(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
 _HEADING: Final = (
     "# What this code may use personal data for. Written by `purposebind lock`: do not edit, change the tags.\n"
     "# A reviewer reads each added purpose, handover and emergency here as a change of the policy.\n\n"
@@ -36,16 +40,37 @@ class Tag:
     """What a tag says, by the names of purposes.
 
     Attributes:
-        allowed: Those that it allows, in order.
+        allowed: Those that it allows, with or without consent, in order.
         never: Those that it rules out, in order.
+        consent: Those for which the data subject has to consent, in order.
+        retain: How long after its collection it may be read; empty where that is not said.
     """
 
     allowed: tuple[str, ...]
     never: tuple[str, ...] = ()
+    consent: tuple[str, ...] = ()
+    retain: str = ""
 
     def __str__(self) -> str:
-        words = ", ".join(self.allowed) or "nothing"
-        return f"{words}, never {', '.join(self.never)}" if self.never else words
+        free = [one for one in self.allowed if not any(f"{one}.".startswith(f"{asked}.") for asked in self.consent)]
+        parts = [", ".join(free) or ("" if self.consent else "nothing")]
+        for words, purposes in (("with consent", self.consent), ("never", self.never)):
+            parts += [f"{words} {', '.join(purposes)}"] if purposes else []
+        parts += [f"for {self.retain}"] if self.retain else []
+        return ", ".join(part for part in parts if part)
+
+    @staticmethod
+    def of(policy: Policy) -> Tag:
+        """Return what a policy says as a tag."""
+        allowed, never, consent = (
+            tuple(sorted(one.name for one in part)) for part in (policy.allowed, policy.never, policy.consent)
+        )
+        return Tag(allowed, never, consent, "" if policy.retain is None else duration(policy.retain))
+
+    @property
+    def time(self) -> timedelta | None:
+        """How long it may be read, or None where that is not said."""
+        return _time(self.retain) if self.retain else None
 
 
 @dataclass(frozen=True)
@@ -147,6 +172,10 @@ def _library(name: str) -> Any:
 
 
 def _of(document: dict[str, Any]) -> Lock:
+    _require_known(
+        document,
+        {"version", "packages", "purposes", "models", "tables", "gates", "handovers", "break_glass"},
+    )
     return Lock(
         packages=tuple(map(_text, document["packages"])),
         purposes={_text(key): _text(value) for key, value in document.get("purposes", {}).items()},
@@ -161,12 +190,18 @@ def _of(document: dict[str, Any]) -> Lock:
 
 
 def _model(value: dict[str, Any]) -> Model:
+    _require_known(value, {"tagged", "untagged"})
     tagged = {key: _tag(tag) for key, tag in value["tagged"].items()}
     return Model(tagged, tuple(map(_text, value.get("untagged", ()))))
 
 
 def _tag(value: dict[str, Any]) -> Tag:
-    return Tag(tuple(map(_text, value["allowed"])), tuple(map(_text, value.get("never", ()))))
+    _require_known(value, {"allowed", "never", "with_consent", "retain"})
+    lists = (value.get(key, ()) for key in ("never", "with_consent"))
+    never, consent = (tuple(map(_text, one)) for one in lists)
+    tag = Tag(tuple(map(_text, value["allowed"])), never, consent, _text(value.get("retain", "")))
+    tag.time  # noqa: B018  # or it is written as no time is
+    return tag
 
 
 def _text(value: Any) -> str:
@@ -181,7 +216,22 @@ def _of_model(model: Model) -> dict[str, Any]:
 
 
 def _of_tag(tag: Tag) -> dict[str, Any]:
-    return {"allowed": list(tag.allowed), **({"never": list(tag.never)} if tag.never else {})}
+    facts = {"with_consent": list(tag.consent), "never": list(tag.never), "retain": tag.retain}
+    return {"allowed": list(tag.allowed), **{key: fact for key, fact in facts.items() if fact}}
+
+
+def _time(text: str) -> timedelta:
+    written = _TIME.fullmatch(text)
+    if written is None:
+        raise ValueError(f"retain = {text!r}")
+    days, hours, minutes, seconds = (float(part or 0) for part in written.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _require_known(value: dict[str, Any], keys: set[str]) -> None:
+    """What is not known may say that less is allowed: it is not passed over."""
+    for key in value.keys() - keys:
+        raise ValueError(repr(key))
 
 
 def _require_declared(lock: Lock, name: str) -> None:
@@ -192,7 +242,7 @@ def _require_declared(lock: Lock, name: str) -> None:
         for key, model in models.items()
         for field, tag in model.tagged.items()
     ]
-    named = [(what, purpose) for what, tag in tags for purpose in (*tag.allowed, *tag.never)]
+    named = [(what, purpose) for what, tag in tags for purpose in (*tag.allowed, *tag.never, *tag.consent)]
     named += [("a handover", purpose) for pair in lock.handovers for purpose in pair]
     for what, purpose in named:
         if purpose not in lock.purposes:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from typing_extensions import Self
 
 from .errors import UNRECOGNIZED, PolicyError
+from .identifiers import Identifiers, identifiers
 from .sites import Site, caller
 
 __all__ = ["Handover", "Purpose", "is_purpose_name", "require_purposes"]
@@ -53,9 +55,14 @@ class Purpose:
         name: Parts of lower-case letters, digits and underscores, joined by dots. The parent of a dotted name must have
             been declared before; `child` is the usual way to write one.
         description: What the purpose means, in words that the data subject was told.
+        dpv: What it is called in the W3C Data Privacy Vocabulary: a term such as ``"Advertising"``, an IRI, or several.
+        fides: The data use of fideslang that it is, such as ``"marketing.advertising"``, or several.
+        iab: The purpose of IAB's Transparency and Consent Framework that it is, 1 to 11, ``"special 1"`` to
+            ``"special 3"``, or several.
 
     Raises:
-        PolicyError: The name is malformed, its parent is unknown, or it was declared with another description.
+        PolicyError: The name is malformed, its parent is unknown, it was declared with another description or other
+            identifiers, or an identifier is not written as such a thing is.
 
     Example:
         >>> security = Purpose("security", "Keep accounts safe")
@@ -66,7 +73,7 @@ class Purpose:
         (True, False)
     """
 
-    __slots__ = ("__weakref__", "ancestors", "description", "name", "parent")
+    __slots__ = ("__weakref__", "ancestors", "description", "identifiers", "name", "parent")
 
     name: str
     """The dotted name, such as ``security.two_factor``."""
@@ -76,11 +83,21 @@ class Purpose:
     """The purpose that includes this one, or None."""
     ancestors: frozenset[Purpose]
     """This purpose and every purpose that includes it."""
+    identifiers: Identifiers
+    """What others call it; an ancestor's identifiers are not its own."""
 
     _declared: ClassVar[dict[str, Purpose]] = {}
     _handovers: ClassVar[dict[tuple[Purpose, Purpose], Handover]] = {}
 
-    def __new__(cls, name: str, description: str) -> Self:
+    def __new__(
+        cls,
+        name: str,
+        description: str,
+        *,
+        dpv: str | Iterable[str] = (),
+        fides: str | Iterable[str] = (),
+        iab: int | str | Iterable[int | str] = (),
+    ) -> Self:
         if not isinstance(name, str) or not isinstance(description, str):
             raise TypeError("Purpose(name, description) takes two strings")
         if not is_purpose_name(name):
@@ -96,10 +113,12 @@ class Purpose:
             raise PolicyError(
                 f"Purpose {name!r} has no parent yet: declare {parent_name!r} first, then call its .child(...)."
             )
+        called = identifiers(dpv, fides, iab, of=name)
         self = super().__new__(cls)
         set_once = object.__setattr__
         set_once(self, "name", name)
         set_once(self, "description", description)
+        set_once(self, "identifiers", called)
         set_once(self, "parent", parent)
         set_once(self, "ancestors", frozenset((self, *(parent.ancestors if parent else ()))))
         known = cls._declared.setdefault(name, self)  # one step, so that two threads declare one object
@@ -108,14 +127,30 @@ class Purpose:
                 f"Purpose {name!r} is declared already, with another description: {known.description!r}, now "
                 f"{description!r}. Import the first declaration, or choose another name."
             )
+        if called and known.identifiers != called:
+            raise PolicyError(
+                f"Purpose {name!r} is declared already, with other identifiers: {known.identifiers}, now {called}. "
+                "Write them in one place, or leave them out in the others."
+            )
         return known  # type: ignore[return-value]  # Purpose is final in practice; a subclass shares the registry
 
-    def child(self, name: str, description: str) -> Purpose:
+    def child(
+        self,
+        name: str,
+        description: str,
+        *,
+        dpv: str | Iterable[str] = (),
+        fides: str | Iterable[str] = (),
+        iab: int | str | Iterable[int | str] = (),
+    ) -> Purpose:
         """Declare a purpose that this one includes.
 
         Args:
             name: One part, without a dot.
             description: What the narrower purpose means.
+            dpv: As for `Purpose`, and so are the others.
+            fides: The same.
+            iab: The same.
 
         Raises:
             PolicyError: As for `Purpose`, and where `name` holds a dot.
@@ -128,7 +163,7 @@ class Purpose:
             raise TypeError(f"A child's name is a string; got {type(name).__name__}.")
         if "." in name:
             raise PolicyError(f"{name!r} is more than one part: a child's name has no dot.")
-        return Purpose(f"{self.name}.{name}", description)
+        return Purpose(f"{self.name}.{name}", description, dpv=dpv, fides=fides, iab=iab)
 
     @classmethod
     def find(cls, name: str) -> Purpose:
@@ -260,14 +295,24 @@ class Purpose:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By declaration, oldest ancestor first: a process that declared it otherwise refuses the pickle.
-        return _declare, tuple((p.name, p.description) for p in sorted(self.ancestors))
+        return _declare, tuple(
+            (p.name, p.description, vars(p.identifiers)) if p.identifiers else (p.name, p.description)
+            for p in sorted(self.ancestors)
+        )
 
 
 _on_handover: list[Any] = []  # what remembers the outcome of entering a scope, and must forget it
 
 
-def _declare(*declarations: tuple[str, str]) -> Purpose:
-    return [Purpose(name, description) for name, description in declarations][-1]
+def _declare(*declarations: tuple[Any, ...]) -> Purpose:
+    return [_received(*one) for one in declarations][-1]
+
+
+def _received(name: str, description: str, called: Mapping[str, Any] | None = None) -> Purpose:
+    try:
+        return Purpose(name, description, **(called or {}))
+    except PolicyError:  # declared here with other identifiers: these hold, since the description is what it means
+        return Purpose(name, description)
 
 
 def _nearest(name: str) -> str | None:

@@ -29,6 +29,7 @@ from purposebind.demo.accounts import ADVERTISING, SECURITY, TARGETING, TWO_FACT
 from purposebind.demo.contacts import EmailBook, PhoneBook, digests
 from purposebind.demo.incident import Incident
 from purposebind.demo.population import CAMPAIGN, Population, invent
+from purposebind.demo.promises import Promises
 from purposebind.integrations.sqlalchemy import checking
 
 PHONE = "+353209112345"
@@ -357,6 +358,20 @@ def test_the_ledger_is_left_for_whoever_asks_afterwards(tmp_path: Path) -> None:
     assert json.loads(again.stdout)["people"] == said["affected_truth"] > 0
     taken = run("demo", "--fast", "--folder", str(tmp_path / "kept"))
     assert (taken.returncode, "a ledger" in taken.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("refused", "read"), [(1, 1), (2, 0), (0, 1)])
+def test_a_promise_that_is_not_kept_fails_the_replay(monkeypatch: pytest.MonkeyPatch, refused: int, read: int) -> None:
+    """A phone given for login alone that reaches the match, or one from the form that does not."""
+    assert replay(5).promises == Promises(for_login=4, refused=4, on_a_form=2, read=2)
+    monkeypatch.setattr(story, "keep_promises", lambda people: Promises(2, refused, 1, read))
+    broken = replay(5)
+    assert not broken.passed
+    console = Console(record=True, width=200, file=io.StringIO())
+    render.show(broken, console)
+    said = console.export_text()
+    assert ("BAD Of 2 given for two-factor login" in said) == (refused != 2)
+    assert ("BAD Of 1 given on the form" in said) == (read != 1)
 
 
 def test_a_ledger_that_counts_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The replay on a terminal: a progress bar while it runs, and the five chapters after it. Needs the extra ``cli``.
+"""The replay on a terminal: a progress bar while it runs, and the six chapters after it. Needs the extra ``cli``.
 
 Nothing here prints a name, a phone number or an e-mail address, although all of them are invented.
 """
@@ -31,6 +31,7 @@ def show(replay: Replay, console: Console) -> None:
         *_signin(replay),
         *_refused(replay),
         *_roads(replay),
+        *_promises(replay),
         *_as_in_2019(replay),
         *_afterwards(replay),
     ):
@@ -72,8 +73,25 @@ def _roads(replay: Replay) -> Iterator[RenderableType]:
         yield _Verbatim(replay.left_out)
 
 
+def _promises(replay: Replay) -> Iterator[RenderableType]:
+    yield _chapter(4, "One phone, two promises")
+    promises = replay.promises
+    yield Text(
+        "A field that holds phones from the login page and from a marketing form has to allow both purposes. What each "
+        "phone was collected for goes with it, through every copy."
+    )
+    yield _mark(
+        promises.refused == promises.for_login,
+        f"Of {promises.for_login:,} given for two-factor login, {promises.refused:,} are refused to the match.",
+    )
+    yield _mark(
+        promises.read == promises.on_a_form,
+        f"Of {promises.on_a_form:,} given on the form, {promises.read:,} are read.",
+    )
+
+
 def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:
-    yield _chapter(4, "The match in observe mode, as it went in 2019")
+    yield _chapter(5, "The match in observe mode, as it went in 2019")
     yield Text(
         f"Nothing is refused now. The library tells its on_violation hook of {replay.violations:,} reads, and the hook "
         "alone counts the people: it knows neither the accounts nor the list, nor what the match found."
@@ -102,7 +120,7 @@ def _as_in_2019(replay: Replay) -> Iterator[RenderableType]:
 
 
 def _afterwards(replay: Replay) -> Iterator[RenderableType]:
-    yield _chapter(5, "Asked afterwards")
+    yield _chapter(6, "Asked afterwards")
     yield Text(
         "The service, its accounts and the list are gone. What is left is the ledger, which recorded every read before "
         "its value was handed out, and holds no name, number or address. It answers:"

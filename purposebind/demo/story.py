@@ -1,4 +1,4 @@
-"""The story, told by running it: five chapters on one database, and what came of each."""
+"""The story, told by running it: six chapters on one database, and what came of each."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .audience import AudienceRow, match_audience
 from .contacts import COUNTRIES
 from .incident import Incident, ReadGroup
 from .population import CAMPAIGN, Population, invent
+from .promises import Promises, keep_promises
 from .road import Evidence, Outcome, attempt
 from .roads import left_out, roads
 from .signin import Gateway, queue_logins, send_login_codes
@@ -57,6 +58,7 @@ class Replay:
         error: What its developer saw, or "" where it was not refused.
         roads: The outcome of each other road, by name.
         left_out: Which roads could not be tried, as SQLAlchemy is not installed, and how to get them; or "".
+        promises: What came of phones that were given for login, and of those that were given on a marketing form.
         violations: How many reads the hook was told of when the match ran in observe mode.
         read: How many people's phone or e-mail address was read for advertising, counted by the hook alone.
         read_truth: The same from the seed: everybody in the campaign's countries.
@@ -85,6 +87,7 @@ class Replay:
     error: str
     roads: dict[str, Outcome]
     left_out: str
+    promises: Promises
     violations: int
     read: int
     read_truth: int
@@ -110,6 +113,7 @@ class Replay:
             self.login_codes == self.logins
             and self.first_read == "refused"
             and set(self.roads.values()) == {"refused"}
+            and self.promises.kept
             and self.affected == self.affected_truth
             and self.read == self.read_truth
             and self.same_people
@@ -163,6 +167,8 @@ def replay(
         evidence = Evidence(store, uploaded, queued)
         with configure(mode="enforce", unscoped="enforce", on_violation=()):
             outcomes: dict[str, Outcome] = {road.name: attempt(road, evidence) for road in roads()}
+            watch("Keeping promises", 0.42)
+            promises = keep_promises(islice(population.people, _LOGINS))
 
         doing = "Matching the audience as in 2019"
         incident, audience = _match_as_in_2019(
@@ -183,6 +189,7 @@ def replay(
         error=error,
         roads=outcomes,
         left_out=left_out(),
+        promises=promises,
         violations=incident.violations,
         read=len(incident.people(ADVERTISING)),
         read_truth=len(population.looked_up),
@@ -228,7 +235,7 @@ def _match(store: Store, uploaded: frozenset[str]) -> tuple[Outcome, str]:
 
 
 def _match_as_in_2019(accounts: Iterable[Account], uploaded: frozenset[str]) -> tuple[Incident, list[AudienceRow]]:
-    """Chapter 4: the same match where nothing stops it. Returns what the hook was told, and what the match found."""
+    """Chapter 5: the same match where nothing stops it. Returns what the hook was told, and what the match found."""
     incident = Incident()
     with configure(mode="observe", unscoped="observe", on_violation=incident):
         try:

@@ -76,7 +76,7 @@ CORE = [
 ]
 
 # What stands on the public names, and is no part of the core.
-EDGES = ["cli", "demo", "governance", "integrations", "ledger", "testing"]
+EDGES = ["cli", "demo", "governance", "integrations", "ledger", "mypy", "testing"]
 
 # Modules of the core that are made for edges, ours and anybody's. Their names are in the reference.
 FOR_EDGES = {

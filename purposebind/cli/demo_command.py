@@ -1,4 +1,4 @@
-"""``purposebind demo``: the replay on a terminal, or as JSON for whoever checks it."""
+"""``purposebind demo``: the replay on a terminal, or as JSON for whoever checks it. Needs the extra ``ledger``."""
 
 from __future__ import annotations
 

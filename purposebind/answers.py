@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -22,7 +22,6 @@ from .expiring import let_go_at
 from .frames import ActiveSet, Frame
 from .policy import Policy
 from .purpose import Purpose
-from .recording import described
 
 __all__ = ["Answers", "Batch", "StoreFailed", "consents"]
 
@@ -54,7 +53,7 @@ class Batch:
     __slots__ = ("__weakref__", "_failures", "_order", "_places", "_said", "_wholly", "until")
 
     def __init__(self, subjects: Iterable[Any] = ()) -> None:
-        self._order = list(dict.fromkeys(subjects))
+        self._order = [one for one in dict.fromkeys(subjects) if one is not None]  # nobody: a box may know no person
         self._places = {subject: place for place, subject in enumerate(self._order)}
         self._wholly: set[Purpose] = set()  # those for which everybody was asked about once
         with _lock:
@@ -84,7 +83,11 @@ class Batch:
             return yes
         if purpose in self._failures:
             raise StoreFailed(self._failures[purpose])
-        return self._ask(purpose, self._with(subject, purpose) if age else [subject])
+        return self._ask(purpose, self._with(subject, purpose) if age else [subject], self.until)
+
+    def keeps(self, purpose: Purpose, people: set[Any]) -> bool:
+        """Whether `people`, which it said consent to `purpose`, are what it says still."""
+        return self._said.get(purpose, (None, None))[1] is people
 
     @property
     def many(self) -> bool:
@@ -109,28 +112,48 @@ class Batch:
         self._wholly.add(purpose)
         return self._order
 
-    def _ask(self, purpose: Purpose, subjects: list[Any]) -> set[Any]:
+    def _ask(self, purpose: Purpose, subjects: list[Any], until: float) -> set[Any]:
         changes = _changes
         try:
             store = config.current.consent
             if store is None:
                 raise StoreFailed("no consent store is configured: configure(consent=...)")
-            said = set(store.consenting(subjects, purpose)).intersection(subjects)
+            said = _people(store.consenting(subjects, purpose), subjects)
         except Exception as error:
-            told = error if isinstance(error, StoreFailed) else f"the consent store failed: {described(error)}"
+            told = error if isinstance(error, StoreFailed) else f"the consent store failed: {_problem(error)}"
             problem = str(told)
         else:
             with _lock:
-                if changes != _changes:  # somebody changed her mind meanwhile: good for this read, and not to be kept
-                    return said
+                if changes != _changes or self.until != until:  # good for this read, and not to be kept: somebody
+                    return said  # changed her mind meanwhile, or others have asked since, and know better
                 asked, yes = self._said.setdefault(purpose, (set(), set()))
                 if len(asked) > len(self._order) + _AT_MOST:
                     asked, yes = self._said[purpose] = set(), set()
                 asked.update(subjects)
                 yes.update(said)
                 return yes
-        self._failures[purpose] = problem
+        with _lock:
+            if changes == _changes and self.until == until:
+                self._failures[purpose] = problem
         raise StoreFailed(problem)
+
+
+def _people(answer: Any, subjects: list[Any]) -> set[Any]:
+    """Those of `subjects` whom a store named."""
+    if isinstance(answer, (str, bytes, Mapping)):
+        raise StoreFailed(
+            f"the consent store answered with a {type(answer).__name__}, and not with the people who consent"
+        )
+    said = set(answer)
+    if any(type(one) is bool for one in said) and not any(type(one) is bool for one in subjects):  # True == 1
+        raise StoreFailed("the consent store answered with yes and no, and not with the people who consent")
+    return said.intersection(subjects)
+
+
+def _problem(error: Exception) -> str:
+    """Why a store failed. What it says itself may name the person it was asked about (R7)."""
+    number = error.errno if isinstance(error, OSError) else None
+    return f"{type(error).__name__}, {os.strerror(number)}" if isinstance(number, int) else type(error).__name__
 
 
 class Answers:
@@ -173,7 +196,8 @@ class Answers:
         given = all(subject in one for one in sets)
         with _lock:
             told = config.current.sees_reads or policy.retain is not None  # what is retained is asked for each time
-            if changes == _changes and not told and self._keeps():
+            kept = changes == _changes and all(map(self.batch.keeps, purposes, sets))
+            if kept and not told and self._keeps():
                 known = self.people.get(policy)
                 if known is None:
                     self.people[policy] = sets[0] if len(sets) == 1 else set.intersection(*sets)

@@ -31,11 +31,12 @@ from .cleaning import Cleaner
 from .enforcement import Binding, admit
 from .guards import bound, is_open, subject_of
 from .inheriting import hand_down, identify, retain_anew
+from .narrowing import narrowed
 from .pending import pending_violation
 from .recovering import Again, Raise
 from .retaining import deadline_of
 from .scope import current_frame
-from .sealed import Marker, Sealed, ask, narrowed
+from .sealed import Marker, Sealed, ask
 from .sealing import sealer
 from .subjects import Subject, resolved
 
@@ -64,6 +65,8 @@ class Boundary:
         reaching: The fields that may hold something sealed inside.
 
     Attributes:
+        opening: Whether validation may look into a box: a validator of the user's, or pydantic where it goes through,
+            hashes or compares what it is given. What is in boxes then goes in without them, at once.
         validator: The validator without the wrap, for the model's own entry points; None until the class is complete.
         seal: Puts every tagged value of an instance in its box, and says so.
     """
@@ -89,6 +92,7 @@ class Boundary:
         self.collected = collected
         self._validates_assignment = bool(cls.model_config.get("validate_assignment"))
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
+        self.opening = True  # until its schema tells more
         self.validator: SchemaValidator | Any = None
         handing_down = reaching if subject is not None else frozenset[str]()
         self.seal = sealer(cls, self.bindings, subject, derived, handing_down, collected)
@@ -135,12 +139,12 @@ class Boundary:
                 elif name in self.bindings:
                     subject = Subject.ITSELF if name == self.subject else subject_of(model)
                     binding = self.bindings[name]
-                    model.__dict__[name] = bound(
-                        model.__dict__[name], binding, subject, deadline_of(model, binding.policy)
-                    )
+                    until = None if binding.policy.retain is None else deadline_of(model, binding.policy)
+                    model.__dict__[name] = bound(model.__dict__[name], binding, subject, until)
                 if name in self.reaching:
                     hand_down(model.__dict__.get(name), subject_of(model))
-                self.renew(model, name)
+                if name in (self.subject, self.collected):
+                    self.renew(model, name)
                 return
             view = self.opened(model)
             view.__setattr__(name, value if box is None else box._purposebind_value)
@@ -183,14 +187,15 @@ class Boundary:
     def validate(self, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         """The wrap around the model's schema, for parents, adapters and frameworks."""
         try:
-            if type(value) is dict:
+            recovery: Any = self.again(value) if self.opening else None
+            if recovery is None and type(value) is dict:
                 result = handler(value)
                 if type(result) is self.cls:
                     self.seal(result)
                     return result
-            else:
-                result = handler(self.incoming(value))
-            return self.sealed(result, value)
+                return self.sealed(result, value)
+            if recovery is None:
+                return self.sealed(handler(self.incoming(value)), value)
         except ValidationError as error:
             recovery = self.recovery(error, value)
         finally:
@@ -202,8 +207,11 @@ class Boundary:
         theirs = getattr(result, "__purpose_boundary__", None)
         if theirs is not None:
             theirs.seal(result)
-        if result is not value and isinstance(value, BaseModel):
-            self.narrow(result, value.__dict__)
+        if result is not value and theirs is not None and hasattr(value, "__dict__"):
+            self.narrow(result, value.__dict__)  # what it was read from, by the names and aliases of its fields
+            for key, name in self.keys.items():
+                if key != name and key in value.__dict__:
+                    self.narrow(result, {name: value.__dict__[key]})
         return result
 
     def recovery(
@@ -215,9 +223,13 @@ class Boundary:
         afterwards as they were (R8); or else it raises the error, cleaned, or the denial that pydantic wrapped (R12).
         """
         problem = pending_violation(error) or self._cleaner.cleaned(error, value, is_json)
+        return self.again(value) or Raise(problem)
+
+    def again(self, value: Any) -> Again | None:
+        """Return what validates `value` by what is in the boxes that it holds; None where it holds none."""
         boxes = self._boxes(value)
         if not boxes:
-            return Raise(problem)
+            return None
         if isinstance(value, Sealed):  # the root of a root model
             return Again(self, value._purposebind_value, boxes)
         plain = {key: item._purposebind_value if key in boxes else item for key, item in value.items()}

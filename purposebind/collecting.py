@@ -79,16 +79,17 @@ class Collecting(BaseModel):
             boundary = cls.__purpose_boundary__
             own = boundary is not None and boundary.cls is cls and boundary.validator is not None
             way = (boundary.validator if own else own_validator(cls)).validate_python
-            recover = None
+            recover = boundary.again(data) if own and boundary.opening else None
             try:
-                validated = way(data, self_instance=self)
+                validated = self if recover is not None else way(data, self_instance=self)
             except ValidationError as error:
                 recover = recovery(cls, error, data)
             else:
-                if own and validated is self:
-                    boundary.seal(self)
-                    return
-                sealed(cls, validated, data)
+                if recover is None:
+                    if own and validated is self:
+                        boundary.seal(self)
+                        return
+                    sealed(cls, validated, data)
             finally:
                 del data  # a traceback shows the locals of this function (R7)
             if recover is not None:
@@ -116,8 +117,9 @@ class Collecting(BaseModel):
             boundary = cls.__purpose_boundary__
             own = boundary is not None and boundary.cls is cls and boundary.validator is not None
             way = (boundary.validator if own else own_validator(cls)).validate_python
+            recover = boundary.again(obj) if own and boundary.opening else None
             try:
-                result = way(
+                result = recover or way(
                     obj if type(obj) is dict else incoming(cls, obj),
                     strict=strict,
                     extra=extra,
@@ -132,7 +134,8 @@ class Collecting(BaseModel):
                 if own and type(result) is cls and type(obj) is dict:
                     boundary.seal(result)
                     return result
-                return sealed(cls, result, obj)
+                if recover is None:
+                    return sealed(cls, result, obj)
             finally:
                 del obj  # a traceback shows the locals of this function (R7)
             return recover(

@@ -31,7 +31,7 @@ def settled(decision: Decision, policy: Policy, frame: Frame, subject: Any, unti
         subject: Whose data it is, or None where that is not known.
         until: When it may be read no more, in seconds since 1970; None where that is not known.
     """
-    if policy.retain is not None and (until is None or until <= time.time()):
+    if policy.retain is not None and (until is None or not time.time() < until):
         detail = (
             "when it was collected is not known here, and it is retained from then on"
             if until is None

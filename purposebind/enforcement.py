@@ -71,6 +71,9 @@ class Binding:
             known = self._narrowed.setdefault(purposes, made)
         return known
 
+    def __setstate__(self, state: dict[str, Any]) -> None:  # of a pickle made before bindings could be narrowed
+        vars(self).update({"_narrowed": {}, **state})
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Binding, (self.field, self.policy, self.mode, self.where, self.collected)
 
@@ -146,10 +149,10 @@ def admit(binding: Binding, subject: Any = None, until: float | None = None) -> 
         elif not frame.in_emergency or config.current.ledger is None:  # what is not recorded is no emergency's to read
             _refuse(binding, frame, decision, subject)
             if frame.notes is not None:
-                frame.notes.add(policy)
+                frame.notes.append((binding, subject, until))
             return
     if frame.notes is not None:
-        frame.notes.add(policy)
+        frame.notes.append((binding, subject, until))
     current = config.current
     if current.ledger is not None:
         record_read(current.ledger, binding, subject, frame)
@@ -161,10 +164,16 @@ def admit(binding: Binding, subject: Any = None, until: float | None = None) -> 
         read = Read(binding.field, frame.active, private_subject(subject), frame)
         for hook in current.on_read:
             hook(read)
-    elif current.ledger is None and frame.granted is active.granted and policy in active.decided:
-        frame.granted.add(policy)
+    elif current.ledger is None and frame.granted is active.granted:
+        if not policy.conditional or policy in active.decided:
+            remembered = active.granted
+        elif policy.retain is not None and not decide(policy, frame.active).consent:
+            remembered = active.timed
+        else:
+            return
+        remembered.add(policy)
         if config.current.sees_reads:  # since just now, by another thread
-            frame.granted.discard(policy)
+            remembered.discard(policy)
 
 
 def _refuse(binding: Binding, frame: Frame, decision: Decision, subject: Any) -> None:

@@ -7,10 +7,11 @@ may be relied on without a look at the clock.
 
 from __future__ import annotations
 
+import _thread
 import os
-import sys
 import threading
 import time
+from types import BuiltinFunctionType
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
@@ -42,8 +43,7 @@ def let_go_at(due: float, what: Perishable) -> bool:
 
 
 def _system_threads() -> bool:
-    patched: Any = sys.modules.get("gevent.monkey")
-    return patched is None or not patched.is_module_patched("threading")
+    return isinstance(_thread.start_new_thread, BuiltinFunctionType)  # gevent and eventlet put their own there
 
 
 class _Keeper:
@@ -77,7 +77,7 @@ class _Keeper:
             for what in due:
                 del self._held[what]
             if not due:
-                self._wake.wait(min(self._held.values(), default=now + _LONGEST) - now)
+                self._wake.wait(min(*self._held.values(), now + _LONGEST, now + _LONGEST) - now)
             return due
 
 

@@ -56,17 +56,19 @@ class ActiveSet:
         stated: The same, for reading; none where they were received with the work, and it states none of its own.
         origin: Where they were received with, in words; empty where they were stated.
         granted: The policies that `decide` allowed under them, while nobody records reads.
+        timed: Those that it allowed for as long as what is read is retained, and no consent is asked for.
         decided: The same, whether or not somebody does: a recorded read passes `admit`, and is not decided again.
         entries: What entering further purposes leads to (R4).
     """
 
-    __slots__ = ("decided", "entries", "granted", "origin", "purposes", "stated")
+    __slots__ = ("decided", "entries", "granted", "origin", "purposes", "stated", "timed")
 
     def __init__(self, purposes: frozenset[Purpose], origin: str = "", passing: bool = False) -> None:
         self.purposes = purposes
         self.stated = frozenset[Purpose]() if origin else purposes
         self.origin = origin
         self.granted: set[Any] = _Forgetful() if passing else set()
+        self.timed: set[Any] = set() if not passing else _Forgetful()
         self.decided: set[Any] = set()
         self.entries: dict[Purpose | tuple[Purpose, ...], Entry] = {}
 
@@ -107,7 +109,7 @@ class Frame:
         owner: The object whose block this is.
         answers: What is known of people's consent here, or None where nobody was asked for yet.
         collected: What the values sealed here are collected for, or None; inherited by the frames inside.
-        notes: Where the policies of what is read are noted, or None; inherited by the frames inside.
+        notes: Where what is read is noted, with whose it is and until when, or None; inherited by the frames inside.
         emergency: What opens everything here, or None; inherited by the frames inside.
         watched: Whether each read is to be seen, for one of the last two reasons.
         hereditary: Whether frames inside inherit something.
@@ -122,7 +124,7 @@ class Frame:
     collected: Policy | None = None
     dependents: list[Dependent] | None = None
     emergency: Emergency | None = None
-    notes: set[Any] | None = None
+    notes: list[Any] | None = None
     started: int = 0
     watched: bool = False
     hereditary: bool = False
@@ -139,7 +141,7 @@ class Frame:
         if _clock is not None:
             self.started = _clock()
 
-    def watch(self, *, notes: set[Any] | None, emergency: Emergency | None) -> None:
+    def watch(self, *, notes: list[Any] | None, emergency: Emergency | None) -> None:
         """Have every read in this frame seen: noted in `notes`, or let through by `emergency`. Nothing is granted."""
         self.notes = notes
         self.emergency = emergency

@@ -13,14 +13,15 @@ function with the name in a closure: the fastest road there is in pure Python.
 from __future__ import annotations
 
 import warnings
-from functools import cached_property, reduce
+from functools import cached_property
+from time import time as now
 from typing import Any, ClassVar
 
 from pydantic_core import MISSING
 
 from . import config
 from .enforcement import Binding, admit
-from .policy import Policy
+from .joining import derived
 from .retaining import deadline_of
 from .scope import current_frame, noting
 from .sealed import Sealed, open_box, seal
@@ -79,13 +80,41 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
     def get(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
         try:
             box = model._purposebind_values[name]
+            if box._purposebind_binding.policy in current_frame().granted:
+                return box._purposebind_value
+        except (AttributeError, KeyError):
+            box = None  # a refusal's traceback shows the locals of this function (R7)
+        return self.read(model)
+
+    def get_asked(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
+        try:
+            box = model._purposebind_values[name]
             policy, frame = box._purposebind_binding.policy, current_frame()
+            answers = frame.answers
+            if (
+                answers is not None
+                and box._purposebind_subject in answers.people.get(policy, ())
+                and frame.granted is answers.granted
+            ):
+                return box._purposebind_value
             if policy in frame.granted:
                 return box._purposebind_value
-            answers: Any = frame.answers
-            if box._purposebind_subject in answers.people[policy] and frame.granted is answers.granted:
-                return box._purposebind_value
         except (AttributeError, KeyError, TypeError):  # TypeError: a subject that cannot be looked up
+            box = None  # a refusal's traceback shows the locals of this function (R7)
+        return self.read(model)
+
+    def get_retained(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
+        try:
+            box = model._purposebind_values[name]
+            frame = current_frame()
+            active = frame.entry.active
+            if (
+                box._purposebind_binding.policy in active.timed
+                and frame.granted is active.granted
+                and now() < box._purposebind_until
+            ):
+                return box._purposebind_value
+        except (AttributeError, KeyError, TypeError):
             box = None  # a refusal's traceback shows the locals of this function (R7)
         return self.read(model)
 
@@ -101,7 +130,8 @@ def field_guard(name: str, binding: Binding, deprecation: str | None = None) -> 
     def get_deprecated(self: FieldGuard, model: Any, owner: type | None = None) -> Any:
         return self.read(model)
 
-    roads = (get, get_recorded) if deprecation is None else (get_deprecated, get_deprecated)
+    direct = get if not binding.policy.conditional else get_asked if binding.policy.retain is None else get_retained
+    roads = (direct, get_recorded) if deprecation is None else (get_deprecated, get_deprecated)
     kind = type("FieldGuard", (FieldGuard,), {"__slots__": (), "roads": roads})
     _take_road(kind)
     guard: FieldGuard = kind(name, binding, deprecation)
@@ -151,10 +181,10 @@ class DerivedProperty(cached_property[Any]):
         if name in values:
             value: Any = values[name]  # a box is ours to open, or what the property itself made
             return open_box(value) if type(value) is Sealed and value._purposebind_binding.field == label else value
-        with noting() as policies:
+        with noting() as read:
             value = self.func(model)
-        if policies and type(value) is not Sealed:
-            values[name] = seal(value, Binding(label, reduce(Policy.join, policies)), subject_of(model))
+        if read and type(value) is not Sealed:
+            values[name] = seal(value, *derived(label, read))
         else:
             values[name] = value
         return value

@@ -88,7 +88,7 @@ def retain_anew(model: Any, bindings: Mapping[str, Any]) -> None:
     for name, binding in bindings.items():
         box = model.__dict__.get(name)
         if type(box) is Sealed and binding.policy.retain is not None:  # a new box: copies of the model hold the old one
-            plain, until = box._purposebind_value, deadline_of(model, binding.policy)
+            plain, until = box._purposebind_value, deadline_of(model, box._purposebind_binding.policy)
             model.__dict__[name] = seal(plain, box._purposebind_binding, box._purposebind_subject, until)
 
 

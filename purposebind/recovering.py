@@ -44,6 +44,7 @@ class Again:
         except ValidationError as error:
             recovery = boundary.recovery(error, self._plain)
         else:
-            boundary.narrow(result, {boundary.keys[key]: box for key, box in self._boxes.items()})
+            for key, box in self._boxes.items():  # one after the other: several keys may stand for one field
+                boundary.narrow(result, {boundary.keys[key]: box})
             return result
         return recovery(validate)

@@ -25,13 +25,17 @@ def deadline(collected: Any, policy: Policy) -> float | None:
     """
     if policy.retain is None:
         return None
-    if isinstance(collected, datetime):
-        start = collected if collected.tzinfo is not None else collected.replace(tzinfo=timezone.utc)
-    elif isinstance(collected, date):
-        start = datetime.combine(collected, time(), timezone.utc)
-    else:
+    try:
+        if isinstance(collected, datetime):
+            start = collected if collected.utcoffset() is not None else collected.replace(tzinfo=timezone.utc)
+        elif isinstance(collected, date):
+            start = datetime.combine(collected, time(), timezone.utc)
+        else:
+            return None
+        until: float = (start - _EPOCH) / _SECOND + policy.retain / _SECOND
+    except (ValueError, TypeError, OverflowError):  # a subclass that is no time at all, such as pandas.NaT
         return None
-    return (start - _EPOCH + policy.retain) / timedelta(seconds=1)
+    return until if until == until else None  # nan is later than nothing
 
 
 def deadline_of(model: Any, policy: Policy) -> float | None:
@@ -39,4 +43,5 @@ def deadline_of(model: Any, policy: Policy) -> float | None:
     return None if policy.retain is None else deadline(model.__dict__.get(model.__purpose_collected__), policy)
 
 
+_SECOND = timedelta(seconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ model's has run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from pydantic.version import VERSION
@@ -21,9 +21,9 @@ from .guards import bound, is_open, subject_of
 from .policy import Policy
 from .sealed import open_box
 from .tags import WRAP, purposes_in_schema
-from .walk import TRANSPARENT, Resolve, layers
+from .walk import TRANSPARENT, Resolve, layers, walk
 
-__all__ = ["announce", "fast_road_fits", "plain_schema", "replaced_schema", "serialize_field", "wrap_model"]
+__all__ = ["announce", "fast_road_fits", "may_open", "plain_schema", "replaced_schema", "serialize_field", "wrap_model"]
 
 _NO_MODEL: Any = object()
 # Before 2.13 a duck-typed parent's serialize_as_any=True skips field serializers: the fast road would not be asked.
@@ -50,6 +50,9 @@ _SCALARS = frozenset(
     ]
 )
 _CONTAINERS = frozenset(["list", "set", "frozenset", "tuple", "dict"])
+_USERS = frozenset(["function-before", "function-wrap", "function-plain"])
+_CLOSED = (_SCALARS - {"enum", "literal"}) | (TRANSPARENT - _USERS) | {"model-field", "model"}
+"""Types of schemas that refuse a box without looking into it."""
 _PARTS = ("items_schema", "keys_schema", "values_schema")
 
 
@@ -68,6 +71,20 @@ def fast_road_fits(cls: Any, target: Any, fields: Any, bindings: Mapping[str, Bi
         _scalar(schema, resolve) or _container(schema, resolve)
         for schema in (fields[name]["schema"] for name in bindings)
     )
+
+
+def may_open(target: Any, fields: Any, names: Iterable[str], resolve: Resolve) -> bool:
+    """Return whether validation may look into a box that it is given for one of the fields `names`.
+
+    A validator of the user's may; and pydantic does, where it goes through what it is given, hashes it or compares it.
+    """
+    layer = target
+    while layer["type"] != "model-fields":
+        if layer["type"] in _USERS or layer.get("root_model"):
+            return True
+        layer = layer["schema"]
+    parts = (part["type"] for name in names for part in walk(fields[name], resolve, into_models=False))
+    return not _CLOSED.issuperset(parts)
 
 
 def _scalar(schema: Any, resolve: Resolve) -> bool:

@@ -22,7 +22,7 @@ from .boundary import Boundary
 from .enforcement import Binding
 from .errors import PolicyError
 from .policy import Policy, duration
-from .roads import announce, fast_road_fits, serialize_field, wrap_model
+from .roads import announce, fast_road_fits, may_open, serialize_field, wrap_model
 from .tags import MARK, CollectedAt, SubjectId, field_tag
 from .walk import Resolve, inside, marked, name_choices, reaches_sealed, walk
 
@@ -55,6 +55,7 @@ def bind(cls: Any, target: CoreSchema, resolve: Resolve) -> Boundary | None:
     if boundary is None:
         return None
     bindings = boundary.bindings
+    boundary.opening = may_open(target, fields, set(boundary.keys.values()) & fields.keys(), resolve)
     for field in fields.values():
         name_choices(field, resolve, own=(target.get("ref"), cls.__name__))
     exact = bool(bindings) and not fast_road_fits(cls, target, fields, bindings, resolve)

@@ -188,21 +188,21 @@ class Step:
 
 
 class noting:
-    """Runs a block in the scope around it, and collects the policies of what is read there (R8).
+    """Runs a block in the scope around it, and collects what is read there, of whom, and until when it may be (R8).
 
     Example:
-        >>> with noting() as policies:
+        >>> with noting() as read:
         ...     pass
-        >>> policies
-        set()
+        >>> read
+        []
     """
 
     __slots__ = ("_step",)
 
-    def __enter__(self) -> set[Any]:
+    def __enter__(self) -> list[Any]:
         parent = _frame.get()
         frame = Frame(parent, Entry((), parent.entry.active), None, OUTSIDE.code, WHOLE_FUNCTION)
-        notes: set[Any] = set()
+        notes: list[Any] = []
         frame.watch(notes=notes, emergency=parent.emergency)
         if parent.granted is DEAD:
             frame.granted = DEAD
@@ -250,6 +250,7 @@ def forget_grants() -> None:
     """Forget what was granted: from here on each read is decided, and seen, anew."""
     for active in list(_active_sets.values()):
         active.granted.clear()
+        active.timed.clear()
 
 
 def _forget_entries() -> None:

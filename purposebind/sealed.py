@@ -24,14 +24,14 @@ from pydantic_core import CoreSchema, SchemaSerializer, ValidationError, core_sc
 from . import config
 from .enforcement import Binding, admit
 from .errors import PolicyError
-from .joining import joined, sooner, until_of
+from .joining import joined, owner, sooner, until_of
 from .policy import Policy
 from .redaction import leaves, redacted
 from .scope import current_frame
 from .subjects import BoxedSubject, resolved
 from .tags import WRAP, AllowedFor, claim_policy, field_label, purposes_in_schema
 
-__all__ = ["Marker", "Sealed", "ask", "narrowed", "open_box", "seal"]
+__all__ = ["Marker", "Sealed", "ask", "open_box", "seal"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -71,7 +71,8 @@ class Sealed(Generic[T]):
         if not isinstance(tag, AllowedFor):
             raise TypeError("Sealed.of(value, AllowedFor(...)) takes a tag")
         until = None if tag.policy.retain is None else time.time() + tag.policy.retain.total_seconds()
-        return seal(value, Binding("Sealed", tag.policy).collected_for(current_frame().collected), until=until)
+        collected = None if isinstance(value, Sealed) else current_frame().collected
+        return seal(value, Binding("Sealed", tag.policy).collected_for(collected), until=until)
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Sealed has no subclasses: what looks for a box would take one for something open")
@@ -267,7 +268,7 @@ def seal(value: R, binding: Binding, subject: Any = None, until: float | None = 
     if isinstance(value, Sealed):
         moved: Sealed[Any] = value
         binding, source, own = joined((moved,), binding)
-        return seal(moved._purposebind_value, binding, source if subject is None else subject, sooner(own, until))
+        return seal(moved._purposebind_value, binding, owner(binding.policy, source, subject), sooner(own, until))
     box: Sealed[R] = Sealed()
     box._purposebind_value = value
     box._purposebind_binding = binding
@@ -275,27 +276,6 @@ def seal(value: R, binding: Binding, subject: Any = None, until: float | None = 
     if until is not None:
         box._purposebind_until = until
     return box
-
-
-def narrowed(box: Sealed[R], source: Sealed[Any], binding: Binding, renewed: bool = False) -> Sealed[R]:
-    """Return `box`, which validation made of what is in `source`, as narrow as both (R8).
-
-    Args:
-        box: The new box.
-        source: The box that it was made of.
-        binding: What the field of the new box is bound to. What `source` was collected for, and not the block around
-            the validation, says what the same value was collected for.
-        renewed: The retention of `source` does not count: the time of collection was set anew.
-    """
-    value = box._purposebind_value
-    if value is source._purposebind_value:
-        known = source._purposebind_binding
-        same = known is binding or known.of is binding
-        if same and not renewed and source._purposebind_subject is box._purposebind_subject:
-            return cast("Sealed[R]", source)
-        box = seal(value, binding, box._purposebind_subject, until_of(box))
-    bound, _, until = joined((source,), box._purposebind_binding)
-    return seal(value, bound, box._purposebind_subject, until_of(box) if renewed else sooner(until, until_of(box)))
 
 
 def open_box(value: Any) -> Any:
@@ -316,9 +296,12 @@ def ask(box: Sealed[Any]) -> None:
     Raises:
         PurposeViolation: It may not.
     """
-    record = current_frame().record
-    if record is None or not record(box):
-        admit(_binding(box), resolved(box._purposebind_subject, box), until_of(box))
+    frame = current_frame()
+    binding = _binding(box)
+    if binding.policy in frame.granted:
+        return
+    if frame.record is None or not frame.record(box):
+        admit(binding, resolved(box._purposebind_subject, box), until_of(box))
 
 
 def _binding(box: Sealed[Any]) -> Binding:

@@ -48,6 +48,7 @@ CORE = [
     "subjects",
     "joining",
     "sealed",
+    "narrowing",
     "annotations",
     "walk",
     "retaining",

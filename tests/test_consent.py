@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from purposebind import (
@@ -843,7 +843,8 @@ def test_a_forked_process_asks_for_itself(store: Asked) -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (TimeoutError("no answer for ada@example.com"), "no answer for ada@example.com"),
+        (TimeoutError("no answer for ada@example.com"), "TimeoutError"),
+        (ConnectionRefusedError(111, "ada@example.com refused"), "ConnectionRefusedError, Connection refused"),
         (ValueError("ada@example.com"), "ValueError"),
         (RuntimeError(), "RuntimeError"),
     ],
@@ -954,3 +955,124 @@ def test_the_memory_keeps_a_history() -> None:
     assert history[0].number < history[1].number < history[2].number
     assert consents.history("bob") == []
     assert consents.consenting(["ada", "bob", uuid.uuid4()], OFFERS) == {"ada"}
+
+
+# --- Whose consent ---------------------------------------------------------------------------------------------------
+
+
+def test_consent_for_anothers_data_is_nobodys_to_give(store: Asked) -> None:
+    """Moved into Ada's record, Bob's phone would open with her consent."""
+    bob = patient(2).__dict__["phone"]
+    ada = patient(1)
+    moved = [Patient(id=1, phone=bob, email="e"), Patient.model_validate({"id": 1, "phone": bob, "email": "e"})]
+    ada.phone = bob
+    with purpose_scope(OFFERS):
+        for one in (*moved, ada):
+            with pytest.raises(PurposeViolation, match="whose data it is is not known here"):
+                one.phone
+    with purpose_scope(CARE):
+        assert [one.phone for one in (*moved, ada)] == ["+46 70 2"] * 3
+    again = Patient(id=2, phone=bob, email="e")
+    store.who.add(2)
+    with purpose_scope(OFFERS):
+        assert again.phone == "+46 70 2"
+
+
+def test_what_was_joined_of_two_people_stays_nobodys_in_a_record(store: Asked) -> None:
+    store.who = {1, 2}
+    with purpose_scope(CARE):
+        both = Sealed.join(lambda one, other: one + other, *(patient(n).__dict__["phone"] for n in (1, 2)))
+    with purpose_scope(OFFERS), pytest.raises(PurposeViolation, match="whose data it is is not known here"):
+        Patient(id=1, phone=both, email="e").phone
+
+
+def test_a_cached_property_of_anothers_record_needs_the_others_consent(store: Asked) -> None:
+    from functools import cached_property
+
+    class Friend(Patient):
+        _friend: Any = None
+
+        @cached_property
+        def friends_phone(self) -> str:
+            return str(self._friend.phone)
+
+    ada = Friend(id=1, phone="1", email="e")
+    ada._friend = patient(2)
+    with purpose_scope(CARE):
+        assert ada.friends_phone == "+46 70 2"
+    with purpose_scope(OFFERS), pytest.raises(PurposeViolation, match="does not consent"):
+        ada.friends_phone
+
+
+def test_a_revalidated_part_keeps_its_person(store: Asked) -> None:
+    class Part(PurposeModel):
+        model_config = ConfigDict(revalidate_instances="always", validate_assignment=True)
+
+        phone: Annotated[str, AllowedFor(with_consent=[OFFERS])]
+        note: str = ""
+
+    class Owner(PurposeModel):
+        id: Annotated[int, SubjectId]
+        part: Part
+
+    owner, bobs = Owner(id=1, part=Part(phone="1")), Owner(id=2, part=Part(phone="2"))
+    owner.part.note = "x"
+    stolen = Owner(id=1, part=bobs.part)
+    with purpose_scope(OFFERS):
+        assert owner.part.phone == "1"
+        with pytest.raises(PurposeViolation) as caught:
+            stolen.part.phone
+    assert caught.value.reason is Reason.NO_CONSENT
+
+
+def test_nobody_in_a_batch_is_not_somebody(store: Asked) -> None:
+    """A store of those who opted out says yes for whoever it does not know."""
+
+    class Nobody(PurposeModel):
+        phone: Annotated[str, AllowedFor(with_consent=[OFFERS])]
+
+    store.consenting = lambda subjects, purpose: subjects  # type: ignore[method-assign]
+    with purpose_scope(OFFERS, subjects=[None, 1]):
+        assert Patient(id=1, phone="1", email="e").phone
+        with pytest.raises(PurposeViolation, match="whose data it is is not known here"):
+            Nobody(phone="1").phone
+
+
+@pytest.mark.parametrize("answer", [{1: False, 2: True}, [False, True], "12"])
+def test_an_answer_of_another_shape_denies(store: Asked, answer: Any) -> None:
+    store.consenting = lambda subjects, purpose: answer  # type: ignore[method-assign]
+    with purpose_scope(OFFERS), pytest.raises(PurposeViolation, match="the consent store answered with"):
+        patient(1).phone
+
+
+def test_a_slow_answer_does_not_outlive_a_newer_one(store: Asked, clock: list[float]) -> None:
+    ada, asking = patient(1), threading.Event()
+    answered = threading.Event()
+
+    def consenting(subjects: Sequence[Any], purpose: Purpose) -> Collection[Any]:
+        if threading.current_thread() is not threading.main_thread():
+            asking.set()
+            answered.wait(10)
+            return subjects  # what was true when it was asked
+        return []
+
+    store.consenting = consenting  # type: ignore[method-assign]
+    with purpose_scope(OFFERS, subjects=[1]):
+        slow = threading.Thread(target=carry(lambda: ada.phone))
+        slow.start()
+        assert asking.wait(10)
+        clock[0] += 2
+        with pytest.raises(PurposeViolation, match="does not consent"):
+            ada.phone
+        answered.set()
+        slow.join()
+        with pytest.raises(PurposeViolation, match="does not consent"):
+            ada.phone
+
+
+def test_an_age_without_end_does_not_stop_what_lets_go() -> None:
+    consents = InMemoryConsents()
+    consents.give(1, OFFERS, wording="1")
+    with configure(consent=consents, consent_max_age=timedelta.max), purpose_scope(OFFERS, subjects=[1]):
+        assert patient(1).phone
+    test_what_is_due_is_let_go()

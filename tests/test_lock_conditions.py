@@ -115,6 +115,29 @@ def test_a_class_that_moves_and_widens_is_not_taken_for_a_new_one(shop: Shop) ->
     )
 
 
+COLUMN = "    phone_collected_for: Mapped[tuple[str, ...] | None] = mapped_column(CollectedFor('phone'))\n"
+
+
+def test_a_table_that_forgets_what_was_collected_widens(shop: Shop) -> None:
+    shop.change(
+        "tables",
+        "import purposebind.integrations.sqlalchemy",
+        "from purposebind.integrations.sqlalchemy import CollectedFor",
+    )
+    assert shop.run("lock", "shop").returncode == 0
+    (shop.package / "tables.py").write_text((shop.package / "tables.py").read_text() + COLUMN)
+    done = shop.run("check")
+    assert "person.phone_collected_for: what values were collected for is kept now" in done.stdout
+    assert done.returncode == 0
+    assert shop.run("lock", "shop").returncode == 0
+    assert 'collected = [\n    "phone_collected_for",\n]' in (shop.folder / "purposes.lock").read_text()
+    assert shop.run("check").returncode == 0
+    shop.change("tables", COLUMN, "")
+    done = shop.run("check")
+    assert "person.phone_collected_for: what values were collected for is kept no more" in done.stdout
+    assert done.returncode == 1
+
+
 # --- The rule itself -------------------------------------------------------------------------------------------------
 
 
@@ -162,5 +185,7 @@ def test_what_is_not_known_is_not_passed_over(shop: Shop, change: Callable[[str]
     text = (shop.folder / "purposes.lock").read_text()
     with pytest.raises(LockError, match="is not as purposebind lock writes it"):
         Lock.parse(change(text))
-    with pytest.raises(LockError, match=r"names 'marketing' for shop\.customers\.Customer\.phone, which is not among its purposes"):
+    with pytest.raises(
+        LockError, match=r"names 'marketing' for shop\.customers\.Customer\.phone, which is not among its purposes"
+    ):
         Lock.parse(text.replace('with_consent = [\n    "advertising"', 'with_consent = [\n    "marketing"'))

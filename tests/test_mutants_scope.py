@@ -63,16 +63,16 @@ def test_what_was_granted_is_forgotten_when_the_configuration_changes() -> None:
 
 def test_reads_are_noted_in_the_scope_around() -> None:
     """A computed field would be refused what its caller may read, or come out untagged (R8)."""
-    with purpose_scope(REPAIRS), noting() as policies:
+    with purpose_scope(REPAIRS), noting() as noted:
         BOX.open()
-    assert policies == {BOX.policy}
+    assert [binding.policy for binding, _, _ in noted] == [BOX.policy]
 
 
 def test_reads_of_a_decorated_function_are_noted() -> None:
     """A computed field that calls a decorated function would come out untagged (R8)."""
-    with noting() as policies:
+    with noting() as noted:
         purpose_scope(REPAIRS)(BOX.open)()
-    assert policies == {BOX.policy}
+    assert [binding.policy for binding, _, _ in noted] == [BOX.policy]
 
 
 def test_noting_opens_no_closed_scope() -> None:

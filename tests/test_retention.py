@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import pickle
 from datetime import date, datetime, timedelta, timezone
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from purposebind import (
     AllowedFor,
     CollectedAt,
+    NoActivePurpose,
     PolicyError,
     Purpose,
     PurposeModel,
@@ -23,6 +25,7 @@ from purposebind import (
     purpose_scope,
 )
 from purposebind import conditions as conditions_module
+from purposebind import guards as guards_module
 from purposebind import sealed as sealed_module
 from purposebind.consent import InMemoryConsents
 from purposebind.errors import Reason
@@ -61,6 +64,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Now:
     clock = Now()
     monkeypatch.setattr(conditions_module, "time", clock)
     monkeypatch.setattr(sealed_module, "time", clock)
+    monkeypatch.setattr(guards_module, "now", clock.time)
     return clock
 
 
@@ -278,6 +282,21 @@ def test_with_consent_both_count(now: Now) -> None:
         consents.withdraw(1, OFFERS)
         with pytest.raises(PurposeViolation, match="does not consent"):
             both.phone
+
+
+def test_a_read_that_was_let_through_before_is_still_told_of(now: Now) -> None:
+    """The road without a question is for those whom nobody watches, in a block that is open."""
+    order, told = Order(phone="1"), []
+    with purpose_scope(REPAIR):
+        assert order.phone == order.phone == "1"
+        with configure(on_read=lambda read: told.append(read.field)):
+            assert order.phone == order.phone == "1"
+        context = contextvars.copy_context()
+    assert told == ["Order.phone"] * 2
+    with pytest.raises(NoActivePurpose):
+        context.run(lambda: order.phone)
+    with purpose_scope(OFFERS), pytest.raises(PurposeViolation, match="not covered"):
+        order.phone
 
 
 def test_a_statement_cannot_ask() -> None:

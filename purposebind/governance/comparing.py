@@ -125,6 +125,11 @@ def _models(old: Mapping[str, Model], new: Mapping[str, Model], kind: str) -> It
     for key in sorted(old.keys() | new.keys()):
         where, _, name = key.rpartition(".") if kind == "field" else ("", "", key)
         before, after = old.get(key, Model()), new.get(key, Model())
+        for one in sorted({*before.collected, *after.collected} if key in old and key in new else ()):
+            if one not in after.collected:
+                yield Change("widening", f"{name}.{one}", where, "what values were collected for is kept no more")
+            elif one not in before.collected:
+                yield Change("narrowing", f"{name}.{one}", where, "what values were collected for is kept now")
         for one in sorted({*before.tagged, *after.tagged, *before.untagged, *after.untagged}):
             subject = f"{name}.{one}"
             was, now = before.tagged.get(one), after.tagged.get(one)

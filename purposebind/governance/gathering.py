@@ -99,8 +99,10 @@ def _tables(modules: Iterable[ModuleType]) -> Iterator[tuple[str, Model]]:
         for table in metadata.tables.values():
             policies = {column.name: integration.policy_of(column) for column in table.columns}
             tagged = {name: Tag.of(policy) for name, policy in policies.items() if policy is not None}
+            keeping = (one.name for one in table.columns if isinstance(one.type, integration.CollectedFor))
             if tagged:
-                yield table.fullname, Model(tagged, tuple(sorted(policies.keys() - tagged.keys())))
+                untagged = tuple(sorted(policies.keys() - tagged.keys()))
+                yield table.fullname, Model(tagged, untagged, tuple(sorted(keeping)))
 
 
 def _below(cls: Any) -> Iterator[Any]:

@@ -80,10 +80,12 @@ class Model:
     Attributes:
         tagged: The tags, by name.
         untagged: The names of all others, in order.
+        collected: The names of those columns of a table that keep what others were collected for.
     """
 
     tagged: Mapping[str, Tag] = field(default_factory=dict[str, Tag])
     untagged: tuple[str, ...] = ()
+    collected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,9 +192,10 @@ def _of(document: dict[str, Any]) -> Lock:
 
 
 def _model(value: dict[str, Any]) -> Model:
-    _require_known(value, {"tagged", "untagged"})
+    _require_known(value, {"tagged", "untagged", "collected"})
     tagged = {key: _tag(tag) for key, tag in value["tagged"].items()}
-    return Model(tagged, tuple(map(_text, value.get("untagged", ()))))
+    untagged, collected = (tuple(map(_text, value.get(key, ()))) for key in ("untagged", "collected"))
+    return Model(tagged, untagged, collected)
 
 
 def _tag(value: dict[str, Any]) -> Tag:
@@ -212,7 +215,8 @@ def _text(value: Any) -> str:
 
 def _of_model(model: Model) -> dict[str, Any]:
     tagged = {key: _of_tag(tag) for key, tag in sorted(model.tagged.items())}
-    return {"untagged": list(model.untagged), "tagged": tagged} if model.untagged else {"tagged": tagged}
+    lists = {"untagged": list(model.untagged), "collected": list(model.collected)}
+    return {**{key: names for key, names in lists.items() if names}, "tagged": tagged}
 
 
 def _of_tag(tag: Tag) -> dict[str, Any]:

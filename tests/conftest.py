@@ -11,6 +11,7 @@ from purposebind import config, enforcement
 # version of Python and pydantic. `.ci/run` runs them on one, by the README's test command.
 EXHAUSTIVE = {
     "test_celery_workers",
+    "test_coverage_command",
     "test_fastapi_sockets",
     "test_ledger_compaction",
     "test_ledger_forks",
@@ -38,6 +39,7 @@ EXHAUSTIVE = {
     "test_shipping",
     "test_shipping_crashes",
     "test_shipping_fleet",
+    "test_simulate",
     "test_site",
     "test_site_browser",
     "test_sql_fuzz",
@@ -47,6 +49,8 @@ EXHAUSTIVE = {
     "test_sqlalchemy_drivers_roads",
     "test_sqlalchemy_services",
     "test_sqlalchemy_services_tables",
+    "test_suggest",
+    "test_suggest_samples",
 }
 
 
@@ -56,6 +60,7 @@ EDGES = (
     "test_canaries",
     "test_celery",
     "test_command_page",
+    "test_coverage_command",
     "test_demo",
     "test_docs",
     "test_fastapi",
@@ -70,9 +75,11 @@ EDGES = (
     "test_sentry",
     "test_service",
     "test_ship",
+    "test_simulate",
     "test_site",
     "test_sql",
     "test_structlog",
+    "test_suggest",
     "test_telemetry",
 )
 

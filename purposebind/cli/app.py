@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from . import demo_command, ledger_commands, lock_commands, postgres_commands, report_command, ship_command
+from . import (
+    adoption_commands,
+    demo_command,
+    inventory_command,
+    ledger_commands,
+    lock_commands,
+    postgres_commands,
+    report_command,
+    ship_command,
+)
 
 __all__ = ["app"]
 
@@ -24,6 +33,10 @@ app.command("report")(report_command.report)
 app.command("lock")(lock_commands.lock)
 app.command("check")(lock_commands.check)
 app.command("diff")(lock_commands.diff)
+app.command("inventory")(inventory_command.inventory)
+app.command("suggest")(adoption_commands.suggest)
+app.command("simulate")(adoption_commands.simulate)
+app.command("coverage")(adoption_commands.coverage)
 app.add_typer(ledger_commands.group)
 app.add_typer(postgres_commands.group)
 ledger_commands.group.command("ship")(ship_command.ship)

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, Protocol
 
 from .purpose import Purpose
@@ -74,11 +75,22 @@ def in_force(choices: Mapping[str, Choice], purpose: Purpose) -> bool:
         >>> in_force({"news": Choice("news", True, now), "news.weekly": Choice("news.weekly", False, now)}, weekly)
         False
     """
-    line = sorted(purpose.ancestors, key=lambda one: len(one.ancestors), reverse=True)
-    said = [choices[one.name] for one in line if one.name in choices]
-    if not said or not said[0].given:
-        return False
-    return all(wider.given or wider.number < said[0].number for wider in said[1:])
+    nearest: Choice | None = None
+    for name in _line(purpose):
+        choice = choices.get(name)
+        if choice is None:
+            continue
+        if nearest is None:
+            nearest = choice
+        if not choice.given and choice.number >= nearest.number:
+            return False
+    return nearest is not None and nearest.given
+
+
+@lru_cache(maxsize=1024)
+def _line(purpose: Purpose) -> tuple[str, ...]:
+    """The names of a purpose and of those that include it, the narrowest first."""
+    return tuple(one.name for one in sorted(purpose.ancestors, key=lambda one: len(one.ancestors), reverse=True))
 
 
 class InMemoryConsents:

@@ -90,6 +90,13 @@ Bytes allocated for one instance, by tracemalloc, without the values of the fiel
 A tagged value is in a box: an object that points to the value, to what it is bound to, and to whose data it is. What it
 points to is shared, or was there before. The instance itself has one slot more.
 
+## Consent and time
+
+[The script](../tests/benchmarks/consent_reads.py) reads each of many people once, in a scope that was
+told whose data will be read. An empty loop over the same people is taken off.
+
+{consent}
+
 {ledger}
 ## Why it costs what it costs
 
@@ -113,6 +120,8 @@ counted in calls from the one into the other.
   instance, with a copy of the dictionary in which the fields that are to be written out are opened, one question for
   each. In a list that happens to every item, while pydantic goes through it in one call: these are the largest ratios
   here.
+- **A read under consent** looks into a set of those who consent, which is taken away before it is too old. **A read of
+  what is retained** looks at the clock.
 - **A recorded read** asks a function that the ledger left with the scope: it looks up the first half of a record by
   field and the second by person, puts them together, and writes them to a file that is mapped into memory, in one call
   into C.
@@ -131,6 +140,7 @@ python -m tests.benchmarks.run                                # measures, and pr
 python -m tests.benchmarks.run --quick                        # the same in half a minute, less exact
 python -m tests.benchmarks.run --only read --only dump        # some of the figures, by the names in the table
 python -m tests.benchmarks.run --write docs/benchmarks.md     # makes this page, on CPython 3.13
+python -m tests.benchmarks.consent_reads                      # reads under consent, and of what is retained
 python -m tests.benchmarks.ledger_reads                       # what the ledger adds to a read
 python -m tests.benchmarks.ledger_scale                       # {regulator}; takes 15 GB and a quarter of an hour
 ```
@@ -139,7 +149,9 @@ It is a command for people, and no test: a machine that is busy must not fail a 
 """
 
 
-def page(results: list[Result], weights: Mapping[str, int], processes: int, share: float, ledger: str) -> str:
+def page(
+    results: list[Result], weights: Mapping[str, int], processes: int, share: float, ledger: str, consent: str
+) -> str:
     """Return docs/benchmarks.md.
 
     Args:
@@ -148,6 +160,7 @@ def page(results: list[Result], weights: Mapping[str, int], processes: int, shar
         processes: How many processes measured.
         share: How much of a core they had.
         ledger: The section about the ledger.
+        consent: The table of reads under consent.
     """
     rounds = sorted(result.rounds for result in results)
     return _PAGE.format(
@@ -157,6 +170,7 @@ def page(results: list[Result], weights: Mapping[str, int], processes: int, shar
         processes=processes,
         share=share,
         ledger=ledger,
+        consent=consent,
         regulator=f"{REGULATOR:,} people",
         totals=f"{max(abs(r.ratio_of_totals / r.ratio.median - 1) for r in results):.0%}",
         verdict=_verdict(results),

@@ -17,6 +17,7 @@ from typing import Annotated
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout is measured, whatever is installed
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import consent_reads
 import ledger_reads
 import typer
 from figures import FIGURES
@@ -69,8 +70,9 @@ def main(
         print("The library was changed during the run: the processes did not measure the same.", file=sys.stderr)
         raise typer.Exit(1)
     if write is not None:
-        print("the ledger's reads", file=sys.stderr)
-        write.write_text(page(results, weights, processes, share, section(ledger_reads.measure())), encoding="utf-8")
+        print("the ledger's reads, and reads under consent", file=sys.stderr)
+        sections = section(ledger_reads.measure()), consent_reads.table(consent_reads.measure())
+        write.write_text(page(results, weights, processes, share, *sections), encoding="utf-8")
 
 
 def _share(before: os.times_result, after: os.times_result) -> float:

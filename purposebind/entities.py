@@ -28,6 +28,7 @@ __all__ = [
     "assigned",
     "born_sealed",
     "close",
+    "collected_field",
     "differ_openly",
     "guard_fields",
     "is_field_guard",
@@ -103,7 +104,7 @@ def assigned(model: Any, name: str, value: Any, apart: str) -> dict[str, Any]:
         recover = boundary.recovery(error, model)
     else:
         boundary.seal(view)
-        boundary.narrow(view, given)
+        boundary.narrow(view, given, renewed=name == collected_field(type(model)))
         return {key: view.__dict__[key] for key in (*(changed - {name}), name)}
     finally:
         del value, given, before, now, view  # a traceback shows the locals of this function (R7)
@@ -146,4 +147,10 @@ def mode_of(cls: Any) -> config.Mode | None:
 def subject_field(cls: Any) -> str | None:
     """Return the name of the field of a model's class that is marked `SubjectId`, or None."""
     name: str | None = cls.__purpose_subject__
+    return name
+
+
+def collected_field(cls: Any) -> str | None:
+    """Return the name of the field of a model's class that is marked `CollectedAt`, or None."""
+    name: str | None = cls.__purpose_collected__
     return name

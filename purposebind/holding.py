@@ -4,7 +4,8 @@ What this module keeps:
 
 - **R1** What such an object holds sealed is asked for like a model's field when it is read, and for nothing else.
 - **R7** What cannot be converted is not quoted.
-- **R8** A value that is moved from one holder to another is as narrow as both say.
+- **R8** A value that is moved from one holder to another is as narrow as both say. What it was collected for, and until
+  when it is retained, a holder that keeps that elsewhere tells its box when it is loaded.
 - **R9** `unsealed` and `contents` reveal without a question. They are for code that hands a value on to where it is
   kept, such as a database's parameters, and to nobody else.
 
@@ -16,14 +17,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import retaining
 from .config import Mode
 from .enforcement import Binding, admit
 from .guards import bound
+from .joining import until_of
 from .policy import Policy
-from .sealed import Sealed, ask
+from .scope import current_frame
+from .sealed import Sealed, ask, seal
 from .subjects import BoxedSubject, Subject
 
-__all__ = ["asked", "binding", "boxed", "boxer", "contents", "is_somebodys", "opened", "settle", "tell", "unsealed"]
+__all__ = [
+    "asked",
+    "binding",
+    "boxed",
+    "boxer",
+    "collected_here",
+    "collection",
+    "contents",
+    "date",
+    "deadline",
+    "expires",
+    "is_settled",
+    "is_somebodys",
+    "narrow",
+    "opened",
+    "renewed",
+    "settle",
+    "tell",
+    "unsealed",
+]
 
 
 def binding(field: str, policy: Policy, mode: Mode | None = None) -> Binding:
@@ -37,15 +60,16 @@ def binding(field: str, policy: Policy, mode: Mode | None = None) -> Binding:
     return Binding(field, policy, mode)
 
 
-def boxed(value: Any, binding: Binding, subject: Any = None) -> Any:
+def boxed(value: Any, binding: Binding, subject: Any = None, until: float | None = None) -> Any:
     """Return `value` as a holder keeps it: absence bare, a box as narrow as it was and as `binding` is, all else boxed.
 
     Args:
-        value: A plain value, or a box.
+        value: A plain value, or a box. A plain value is collected here.
         binding: The field, and its policy.
         subject: Whose data it is, if known: a plain value, or a box where the `SubjectId` is tagged itself.
+        until: When its retention is over, as `deadline` says, if that is known. A box's own stays, if that is sooner.
     """
-    return bound(value, binding, subject)
+    return bound(value, binding, subject, until)
 
 
 def boxer(binding: Binding, convert: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
@@ -87,14 +111,56 @@ def contents(box: Sealed[Any]) -> tuple[Any, Binding]:
     return box._purposebind_value, box._purposebind_binding
 
 
-def settle(values: dict[str, Any], bindings: Mapping[str, Binding], subject: str | None) -> None:
-    """Box what `values` holds open, and say of each box whose data it is, where that is not known.
+def collection(box: Sealed[Any]) -> Policy | None:
+    """Return what the value in a box was collected for, or None where nobody said."""
+    collected: Policy | None = box._purposebind_binding.collected
+    return collected
+
+
+def collected_here() -> Policy | None:
+    """Return what a plain value that is taken in here is collected for: what the `collected_for` blocks around say."""
+    return current_frame().collected
+
+
+def narrow(box: Sealed[Any], purposes: Policy) -> None:
+    """Have a box that was just made, and that nobody has yet, hold what was collected for `purposes`."""
+    box._purposebind_binding = box._purposebind_binding.collected_for(purposes)
+
+
+def deadline(collected: Any, policy: Policy) -> float | None:
+    """Return when the retention of a value is over, in seconds since 1970; None where that is not known.
+
+    Args:
+        collected: When it was collected: a `datetime`, for UTC if it has no time zone, or a `date`.
+        policy: What it may be used for.
+    """
+    return retaining.deadline(collected, policy)
+
+
+def expires(box: Sealed[Any]) -> float | None:
+    """Return when the retention of what is in a box is over; None where there is none, or it is not known."""
+    return until_of(box)
+
+
+def renewed(box: Sealed[Any], collected: Any) -> Sealed[Any]:
+    """Return what is in a box in another one, whose retention is counted from a time that was said anew."""
+    binding = box._purposebind_binding
+    until = retaining.deadline(collected, binding.policy)
+    return seal(box._purposebind_value, binding, box._purposebind_subject, until)
+
+
+def settle(
+    values: dict[str, Any], bindings: Mapping[str, Binding], subject: str | None, collected: str | None = None
+) -> None:
+    """Box what `values` holds open, and say of each box what is not known: whose data it is, and until when.
 
     Args:
         values: An object's attributes.
         bindings: Those that are tagged.
         subject: The name of the one marked `SubjectId`, or None.
+        collected: The name of the one marked `CollectedAt`, or None.
     """
+    time = values.get(collected) if collected is not None else None
     person = values.get(subject) if subject is not None else None
     if type(person) is Sealed:
         if person._purposebind_subject is None:
@@ -106,12 +172,23 @@ def settle(values: dict[str, Any], bindings: Mapping[str, Binding], subject: str
             if value._purposebind_subject is None:
                 value._purposebind_subject = person
         elif value is not None:
-            values[name] = bound(value, binding, person)
+            values[name] = value = bound(value, binding, person)
+        if time is not None and type(value) is Sealed:
+            date(value, time)
 
 
 def is_somebodys(box: Sealed[Any]) -> bool:
     """Whether a box knows whose data it holds."""
     return box._purposebind_subject is not None
+
+
+def is_settled(box: Sealed[Any]) -> bool:
+    """Whether a box knows whose data it holds, and until when it may be read."""
+    return is_somebodys(box) and _has_deadline(box)
+
+
+def _has_deadline(box: Sealed[Any]) -> bool:
+    return box._purposebind_binding.policy.retain is None or until_of(box) is not None
 
 
 def tell(box: Sealed[Any], person: Any) -> None:
@@ -126,13 +203,31 @@ def tell(box: Sealed[Any], person: Any) -> None:
     )
 
 
-def asked(binding: Binding, subject: Any = None) -> None:
+def date(box: Sealed[Any], collected: Any) -> None:
+    """Tell a box that does not know until when it may be read when its value was collected.
+
+    Args:
+        box: The box.
+        collected: When: a `datetime` or a `date`. Anything else tells nothing.
+    """
+    if not _has_deadline(box):
+        until = retaining.deadline(collected, box._purposebind_binding.policy)
+        if until is not None:
+            box._purposebind_until = until
+
+
+def asked(binding: Binding, subject: Any = None, until: float | None = None) -> None:
     """Ask for a field that holds nothing, or is not in a box yet: absence is read too.
+
+    Args:
+        binding: The field.
+        subject: Whose data it is, if known.
+        until: When its retention is over, if there is one and that is known.
 
     Raises:
         PurposeViolation: It may not be read here.
     """
-    admit(binding, subject)
+    admit(binding, subject, until)
 
 
 def opened(box: Sealed[Any]) -> Any:

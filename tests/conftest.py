@@ -11,6 +11,7 @@ from purposebind import config, enforcement
 # version of Python and pydantic. `.ci/run` runs them on one, by the README's test command.
 EXHAUSTIVE = {
     "test_celery_workers",
+    "test_consents_sql",
     "test_coverage_command",
     "test_fastapi_sockets",
     "test_ledger_compaction",
@@ -25,6 +26,7 @@ EXHAUSTIVE = {
     "test_postgres_async",
     "test_postgres_attacks",
     "test_postgres_check",
+    "test_postgres_collected",
     "test_postgres_commands",
     "test_postgres_ddl",
     "test_postgres_loader",
@@ -59,10 +61,13 @@ EXHAUSTIVE = {
 EDGES = (
     "test_canaries",
     "test_celery",
+    "test_collected_database",
     "test_command_page",
+    "test_consents_sql",
     "test_coverage_command",
     "test_demo",
     "test_docs",
+    "test_effective_purposes",
     "test_fastapi",
     "test_inventory",
     "test_ledger",
@@ -72,6 +77,7 @@ EDGES = (
     "test_postgres",
     "test_pytest_plugin",
     "test_report",
+    "test_retention_database",
     "test_sentry",
     "test_service",
     "test_ship",

@@ -46,7 +46,7 @@ def _generated(connection: Connection, oid: int, table: TableRights) -> Iterator
     for made, source in connection.execute(sql, {"oid": oid}):
         policy = table.tags.get(source)
         own = table.tags.get(made)
-        if policy is not None and (own is None or own.widens(policy)):
+        if policy is not None and (own is None or own.allows_more_than(policy)):
             detail = f"is computed from {source}, which is tagged more narrowly."
             yield Finding("generated column", f"{table}.{made}", detail, f"Tag it like {source}, and apply the DDL.")
 

@@ -115,7 +115,7 @@ def _tagged(
 
 def _as_narrow(view: TableRights, table: TableRights, column: str) -> bool:
     """Whether a view of the metadata has a tag of its own that is as narrow: its columns have their own grants."""
-    return any(not policy.widens(table.tags[column]) for policy in view.tags.values())
+    return any(not policy.allows_more_than(table.tags[column]) for policy in view.tags.values())
 
 
 def _readers(

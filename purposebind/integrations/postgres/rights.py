@@ -3,6 +3,8 @@
 What this module keeps:
 
 - **R2**, **R3** The verdict is the library's own: `decide` is asked for each column and each set of purposes.
+- The server asks no data subject, and no row when it was collected, or what for. So what is allowed on such a condition
+  is nobody's to select but the loader's.
 - A table is one of the metadata's; what no tag is known of in a table with tags is open to nobody by this.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from purposebind import PolicyError, Purpose
 from purposebind.errors import UNRECOGNIZED
@@ -126,12 +128,10 @@ def _tables(metadata: MetaData | Iterable[MetaData], default: str) -> Iterable[T
     from sqlalchemy import MetaData, Sequence
     from sqlalchemy.orm import configure_mappers
 
-    from purposebind.integrations.sqlalchemy import policy_of
-
     configure_mappers()  # a tag in a Mapped annotation is on its column from then on
     for one in [metadata] if isinstance(metadata, MetaData) else metadata:
         for table in one.tables.values():
-            policies = {column.name: policy_of(column) for column in table.columns}
+            policies = {column.name: _certain(column) for column in table.columns}
             made = [column.default for column in table.columns if isinstance(column.default, Sequence)]
             yield TableRights(
                 table.schema or default,
@@ -145,4 +145,12 @@ def _tables(metadata: MetaData | Iterable[MetaData], default: str) -> Iterable[T
 def _allowed(policy: Policy, purposes: frozenset[Purpose]) -> bool:
     from purposebind.policy import decide
 
-    return decide(policy, purposes).allowed
+    decision = decide(policy, purposes)
+    return decision.allowed and not decision.consent and policy.retain is None
+
+
+def _certain(column: Any) -> Policy | None:
+    """What each value of a column may be used for, whatever its row says."""
+    from purposebind.integrations.sqlalchemy import SealedType
+
+    return column.type.certain if isinstance(column.type, SealedType) else None

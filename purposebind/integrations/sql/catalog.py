@@ -23,13 +23,17 @@ class TaggedColumn:
         table: Its table, such as ``"account"`` or ``"crm.account"``.
         name: Its name in the database.
         field: Its name in errors, such as ``"Account.phone"``.
-        policy: What it may be used for.
+        policy: What any of its values may be used for, whatever its row says.
+        varies: Whether other columns of its row say more of each value, which do not go along where it is copied.
+        beside: The names of these columns, where they are known.
     """
 
     table: str
     name: str
     field: str
     policy: Policy
+    varies: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Relation:
         schema: Its schema, or None where it is the database's usual one.
         definition: A view's SELECT.
         listed: Whether `columns` are all that it has; a table that is known by its name alone may have any.
+        companions: By the names of columns that say what others were collected for, the names of these.
         twin: Whether it is a mapped table over again in another schema, a tenant's. Where a name may mean both,
             it means the mapped one, which has the same tags.
     """
@@ -54,6 +59,7 @@ class Relation:
     definition: str | None = None
     listed: bool = True
     twin: bool = False
+    companions: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def label(self) -> str:

@@ -1,6 +1,7 @@
 """Where a statement writes the values of tagged columns.
 
-What this module keeps (R8): a value goes only where a policy holds that is no wider than its own.
+What this module keeps (R8): a value goes only where a policy holds that is no wider than its own. One whose row says
+more of it, what it was collected for or when, goes nowhere else; and what its row says is set with it, or not at all.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from sqlglot import exp
 
 from .catalog import Catalog
 from .scoping import Reading
-from .sources import NOTHING, Flows, Output, Scope, Source
+from .sources import EXCLUDED, NOTHING, Flows, Output, Scope, Source
 from .tree import lowered
 from .verdict import Copy
 
-__all__ = ["copied", "kept"]
+__all__ = ["apart", "copied", "kept"]
 
 _QUERIES: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 
@@ -53,6 +54,37 @@ def copied(writes: Iterable[tuple[Any, Scope]], reading: Reading) -> Iterator[Co
             yield from _set(node.expressions, scope, target, reading)
 
 
+def apart(writes: Iterable[tuple[Any, Scope]], reading: Reading) -> Iterator[str]:
+    """Yield why a write may not set what a column was collected for: it leaves the value as it is, or is a view's."""
+    behind = {label for _, shown in reading.views for label in shown.touches}
+    spoken = {one.label for one in reading.catalog.relations if one.companions}
+    target: Source | None = None
+    for node, scope in writes:
+        if isinstance(node.this, (exp.Table, exp.Schema)):
+            target = scope.sources[0] if scope.sources else None
+        conflict = node.args.get("conflict") if isinstance(node, exp.Insert) else None
+        assignments = conflict.expressions if conflict else node.expressions if isinstance(node, exp.Update) else ()
+        if target is None or not assignments:
+            continue
+        if any(one.definition is not None for one in target.relations) and behind & spoken:
+            yield f"it writes to {_label(target)}, a view of rows that say what they were collected for"
+        names = {lowered(column) for one in assignments for column in _columns_set(one)}
+        for relation in target.relations:
+            for companion, column in relation.companions.items():
+                if companion.lower() in names and column.lower() not in names:
+                    yield (
+                        f"it sets {relation.label}.{companion}, what {column} was collected for, and leaves {column} "
+                        "as it is. What a value was collected for stays as it was said then"
+                    )
+
+
+def _columns_set(assignment: Any) -> list[Any]:
+    if not isinstance(assignment, exp.EQ):
+        return []
+    left = assignment.this.this if isinstance(assignment.this, exp.Paren) else assignment.this
+    return list(left.expressions) if isinstance(left, exp.Tuple) else [left.find(exp.Column) or left]
+
+
 def _inserted(node: exp.Insert, scope: Scope, target: Source, reading: Reading) -> Iterator[Copy]:
     value = node.args.get("expression")
     if value is None:
@@ -64,7 +96,21 @@ def _inserted(node: exp.Insert, scope: Scope, target: Source, reading: Reading) 
     yield from _paired(names, _given(value, scope, reading), target)
 
 
-def _set(assignments: Iterable[Any], scope: Scope, target: Source, reading: Reading) -> Iterator[Copy]:
+def _takes_over(assignment: Any) -> bool:
+    """Whether this is ``SET phone = excluded.phone``, in an ON CONFLICT."""
+    if not isinstance(assignment, exp.EQ):
+        return False
+    left, right = assignment.this, assignment.expression
+    return (
+        isinstance(left, exp.Column)
+        and isinstance(right, exp.Column)
+        and lowered(right.args.get("table")) == EXCLUDED
+        and lowered(left.this) == lowered(right.this)
+    )
+
+
+def _set(assignments: Sequence[Any], scope: Scope, target: Source, reading: Reading) -> Iterator[Copy]:
+    taken = {lowered(one.this.this) for one in assignments if _takes_over(one)}
     for one in assignments:
         if not isinstance(one, exp.EQ):
             continue
@@ -73,8 +119,10 @@ def _set(assignments: Iterable[Any], scope: Scope, target: Source, reading: Read
             given = _given(one.expression, scope, reading)
             yield from _paired([lowered(each) for each in left.expressions], given, target)
         else:
-            column = left.find(exp.Column) or left
-            yield from _into(target, _label(target), lowered(column), reading.flows(one.expression, scope))
+            column, flows = left.find(exp.Column) or left, reading.flows(one.expression, scope)
+            if _takes_over(one):  # with all that its row says of it, it takes the place of the other
+                flows = frozenset(each for each in flows if not (each.beside and taken.issuperset(each.beside)))
+            yield from _into(target, _label(target), lowered(column), flows)
 
 
 def _given(value: Any, scope: Scope, reading: Reading) -> list[Flows]:
@@ -109,5 +157,5 @@ def _into(target: Source, label: str, name: str, flows: Flows) -> Iterator[Copy]
     ]
     for source in sorted(flows, key=lambda one: (one.table, one.name)):
         policy = policies[0] if policies else None
-        if policy is None or policy.widens(source.policy):
+        if policy is None or source.varies or policy.allows_more_than(source.policy):
             yield Copy(source, f"{label}.{name}", policy)

@@ -80,7 +80,13 @@ def altered(tokens: list[Token], catalog: Catalog) -> Admitted:
         return Refused("ALTER TABLE is known with a name only")
     relations = [one for one in _relations(named, catalog) if one.tagged]
     tagged = {name.lower() for one in relations for name in one.tagged}
+    spoken = {name.lower() for one in relations for name in one.companions}
     rest = tokens[end:]
+    if word(rest, 0) != "add" and any(one.is_name and one.text in spoken for one in rest):
+        return Refused(
+            "it changes a column that says what another was collected for. Do it with the mapping, by an engine "
+            "without guard"
+        )
     if relations and any(one in ("attach", "detach", "inherit") for one in words(rest, 0, 2)):
         return Refused("it gives a table with tagged columns another name to be read under. Map that table too")
     if word(rest, 0) == "set" and word(rest, 1) == "schema" and relations:
@@ -151,7 +157,7 @@ def _computes(tokens: list[Token], relations: list[Relation]) -> bool:
             sources = [policies[one.text] for one in _made(part) if one.is_name and one.text in policies]
             names = (one.text for one in part if one.is_name and one.text not in _VERBS)
             target = policies.get(next(names, ""))
-            if any(target is None or target.widens(source) for source in sources):
+            if any(target is None or target.allows_more_than(source) for source in sources):
                 return True
     return False
 

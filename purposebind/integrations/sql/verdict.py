@@ -46,6 +46,7 @@ class Verdict:
     Attributes:
         uses: The tagged columns that it reads, each once.
         copies: Those that it copies into something with a wider policy, or with none.
+        parted: What it parts that belongs together, in words: a value, and what it was collected for; or None.
         problem: Why it cannot be weighed, in words that hold no value of it, and the way out; or None.
         unknown: The relations that it names and the catalog does not know.
         moves: Whether a column comes back sealed.
@@ -58,3 +59,4 @@ class Verdict:
     unknown: tuple[str, ...] = ()
     moves: bool = False
     touches: frozenset[str] = frozenset()
+    parted: str | None = None

@@ -11,7 +11,7 @@ from purposebind.policy import Policy
 
 from .accounting import lost, uncalled
 from .catalog import Catalog, TaggedColumn
-from .copying import copied, kept
+from .copying import apart, copied, kept
 from .kind import Harmless, Query, Refused
 from .kinds import admit
 from .lexing import Token, Unreadable, folded, lex, statements
@@ -91,6 +91,7 @@ def _query(query: Query, catalog: Catalog, moved: Collection[int], composed: boo
         tuple(dict.fromkeys(reading.unknown)),
         mentions.moves,
         frozenset(touches),
+        next(apart(mentions.writes, reading), None),
     )
 
 
@@ -107,7 +108,7 @@ def _relabelled(outputs: Sequence[Output], moved: Collection[int], sealed: Colle
         for position in sorted(sealed):
             policy: Policy = moved[position]
             for column in outputs[position].flows:
-                if policy.widens(column.policy):
+                if policy.allows_more_than(column.policy):
                     yield Copy(column, f"column {position + 1} of the result", policy)
 
 
@@ -124,4 +125,5 @@ def _joined(verdicts: list[Verdict]) -> Verdict:
         next((one.problem for one in verdicts if one.problem), None),
         tuple(dict.fromkeys(name for one in verdicts for name in one.unknown)),
         touches=frozenset().union(*(one.touches for one in verdicts)),
+        parted=next((one.parted for one in verdicts if one.parted), None),
     )

@@ -26,13 +26,24 @@ except ModuleNotFoundError as error:
     ) from None
 
 from . import drivers
+from .collected_type import CollectedFor
+from .consents import SQLAlchemyConsents
 from .guarding import guard, moves_entities
 from .models import to_model
 from .sealed_type import SealedType, policy_of
 from .tagging import listen as _listen_to_mappers
 from .unguarded import listen as _listen_to_engines
 
-__all__ = ["SealedType", "drivers", "guard", "moves_entities", "policy_of", "to_model"]
+__all__ = [
+    "CollectedFor",
+    "SQLAlchemyConsents",
+    "SealedType",
+    "drivers",
+    "guard",
+    "moves_entities",
+    "policy_of",
+    "to_model",
+]
 
 _listen_to_mappers()
 _listen_to_engines()

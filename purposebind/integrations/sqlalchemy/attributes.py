@@ -4,6 +4,8 @@ What this module keeps:
 
 - **R1** Reading a tagged attribute is a read, of absence too. Loading, setting, flushing, merging, refreshing, expiring
   and pickling an entity is none.
+- **R8** What a value was collected for, and when, goes with it: an entity's boxes say what its row says, and the row
+  what they say.
 - **R6** What an entity holds is sealed, so no listing of its ``__dict__`` reveals.
 - **R10** Validators of the mapping (``@validates``) see the value that is set.
 """
@@ -17,17 +19,32 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.orm import InstanceState, InstrumentedAttribute
-from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.attributes import get_attribute, instance_dict, instance_state
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.sql import ClauseElement
 
 from purposebind import Sealed
-from purposebind.holding import asked, binding, boxed, is_somebodys, opened, settle, tell
+from purposebind.holding import (
+    asked,
+    binding,
+    boxed,
+    date,
+    deadline,
+    expires,
+    is_settled,
+    is_somebodys,
+    opened,
+    renewed,
+    settle,
+    tell,
+)
+
+from .rows import in_utc, storing
 
 if TYPE_CHECKING:
     from purposebind.enforcement import Binding
 
-__all__ = ["ExpressedAttribute", "GuardedAttribute", "show_sealed", "watch_instances"]
+__all__ = ["ExpressedAttribute", "GuardedAttribute", "held", "show_sealed", "watch_instances"]
 
 _get: Any = InstrumentedAttribute.__get__
 
@@ -42,12 +59,15 @@ class GuardedAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportInc
         if instance is None:
             return value
         if type(value) is Sealed:
-            if not is_somebodys(value):  # said here: a listener to each load would cost more than the sealing
-                _tell(instance, value)
+            if not is_settled(value):  # said here: a listener to each load would cost more than the sealing
+                _settle(instance, value)
             return opened(value)
         del value  # a refusal's traceback shows our locals (R7)
-        state = instance_state(instance)
-        asked(_binding(self), state.dict.get(_subject(state) or ""))
+        state, bound = instance_state(instance), _binding(self)
+        watched = state.manager.info.get(_WATCHED)
+        subject = _loaded(instance, None if watched is None else watched.subject)
+        time = _loaded(instance, watched.collected) if watched is not None and bound.policy.retain is not None else None
+        asked(bound, subject, deadline(time, bound.policy))
         return _get(self, instance, owner)
 
 
@@ -60,26 +80,44 @@ class ExpressedAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportI
         value = _get(self, instance, owner)
         if type(value) is not Sealed:
             return value
-        if not is_somebodys(value):
-            _tell(instance, value)
+        if not is_settled(value):
+            _settle(instance, value)
         return opened(value)
 
 
-def _tell(instance: Any, box: Sealed[Any]) -> None:
+def held(instance: Any, name: str) -> Any:
+    """Return what an entity holds under an attribute, sealed as it is; loaded where it is not there. Not a read."""
+    value = get_attribute(instance, name)
+    if type(value) is Sealed and not is_settled(value):
+        _settle(instance, value)
+    return value
+
+
+def _settle(instance: Any, box: Sealed[Any]) -> None:
+    """Tell a box of an entity what it does not know: whose data it holds, and until when."""
+    watched = instance_state(instance).manager.info.get(_WATCHED)
+    if watched is None:
+        return
+    conditional = box.policy.conditional  # then it is worth a query
+    if watched.subject is not None and not is_somebodys(box):
+        tell(box, _loaded(instance, watched.subject) if conditional else instance_dict(instance).get(watched.subject))
+    if watched.collected is not None and not is_settled(box):
+        date(box, _loaded(instance, watched.collected))
+
+
+def _loaded(instance: Any, name: str | None) -> Any:
+    """What an entity holds under an attribute, loaded where the database has it and the entity does not."""
     state = instance_state(instance)
-    subject = _subject(state)
-    if subject is not None:
-        tell(box, state.dict.get(subject))
+    if name is None:
+        return None
+    if name in state.dict or state.key is None:
+        return state.dict.get(name)
+    return get_attribute(instance, name)
 
 
 def _binding(attribute: Any) -> Binding:
     found: Binding = attribute.comparator.prop.columns[0].type.binding
     return found
-
-
-def _subject(state: Any) -> str | None:
-    watched = state.manager.info.get(_WATCHED)
-    return None if watched is None else watched.subject
 
 
 _WATCHED = "purposebind"
@@ -88,20 +126,48 @@ _WATCHED = "purposebind"
 class _Watched:
     """What is done to the instances of one class."""
 
-    def __init__(self, bindings: dict[str, Binding], subject: str | None) -> None:
+    def __init__(
+        self, bindings: dict[str, Binding], subject: str | None, collected: str | None, kept: dict[str, str]
+    ) -> None:
         self.bindings = bindings
+        self.collected = collected
+        self.kept = kept
         # What was assigned is told apart from what was loaded: see SealedType.compare_values.
         self.assigned = {key: binding(one.field, one.policy, one.mode) for key, one in bindings.items()}
         self.subject = subject
 
-    def refreshed(self, state: Any, *_: Any) -> None:
-        settle(state.dict, self.bindings, self.subject)
+    def loaded(self, state: Any, context: Any) -> None:
+        settle(state.dict, self.bindings, self.subject, self.collected)
 
-    def inserted(self, mapper: Any, connection: Any, state: Any) -> None:
-        settle(state.dict, self.bindings, self.subject)
+    def refreshed(self, state: Any, context: Any, attributes: Iterable[str] | None) -> None:
+        if context is None:  # an UPDATE that was worked out in Python
+            self._unsure(state, attributes)
+        if self.collected is not None and (attributes is None or self.collected in attributes):
+            self._time(state, state.dict.get(self.collected))
+        settle(state.dict, self.bindings, self.subject, self.collected)
+
+    def returned(self, state: Any, context: Any, attributes: Iterable[str] | None) -> None:
+        """A flush took over what the database made of a column."""
+        self._unsure(state, attributes)
+        settle(state.dict, self.bindings, self.subject)  # no time yet: what is written to another table has none
+
+    def _unsure(self, state: Any, attributes: Iterable[str] | None) -> None:
+        """Have what came without its companion be loaded with it."""
+        unsure = {*self.kept, *self.kept.values()}.intersection(attributes or ())
+        if unsure:
+            state._expire_attributes(state.dict, unsure)
+
+    def inserting(self, mapper: Any, connection: Any, state: Any) -> None:
+        storing(state, self.bindings, self.kept, self.collected, new=True)
+
+    def updating(self, mapper: Any, connection: Any, state: Any) -> None:
+        storing(state, self.bindings, self.kept, self.collected, new=False)
+
+    def stored(self, mapper: Any, connection: Any, state: Any) -> None:
+        settle(state.dict, self.bindings, self.subject, self.collected)
 
     def setting(self, key: str) -> Callable[..., Any]:
-        bound, subject = self.assigned[key], self.subject
+        bound, subject, collected = self.assigned[key], self.subject, self.collected
 
         def set_(state: Any, value: Any, old: Any, initiator: Any) -> Any:
             if (
@@ -111,9 +177,10 @@ class _Watched:
                 or hasattr(value, "__clause_element__")
             ):
                 return value  # an expression is written into the statement, and weighed there
-            if type(value) is Sealed and value.policy is bound.policy:
+            if type(value) is Sealed and value.policy is bound.policy and bound.policy.retain is None:
                 return value
-            return boxed(value, bound, state.dict.get(subject) if subject is not None else None)
+            until = deadline(state.dict.get(collected or ""), bound.policy)
+            return boxed(value, bound, state.dict.get(subject) if subject is not None else None, until)
 
         return set_
 
@@ -123,6 +190,27 @@ class _Watched:
             {**{key: state.dict.get(key) for key in self.bindings}, initiator.key: value}, self.bindings, self.subject
         )
         return value
+
+    def timed(self, state: Any, value: Any, old: Any, initiator: Any) -> Any:
+        """The time of collection was set. Where there was one, what is retained is retained from then on."""
+        value = in_utc(value)
+        self._time(state, value, anew=state.key is not None or state.dict.get(initiator.key) is not None)
+        return value
+
+    def _time(self, state: Any, value: Any, *, anew: bool | None = None) -> None:
+        """Have what is retained be retained from a time on: anew, or for no longer than it was.
+
+        Args:
+            state: The entity's state.
+            value: The time.
+            anew: Whether for longer, too; without it, where the database has the value.
+        """
+        for key, bound in self.assigned.items():
+            box = state.dict.get(key)
+            if type(box) is Sealed and bound.policy.retain is not None:  # a new box: others may hold this one
+                made = renewed(box, value)
+                longer = key not in state.committed_state if anew is None else anew
+                state.dict[key] = made if longer else boxed(box, bound, None, expires(made))
 
     def pickled(self, state: Any, saved: dict[str, Any]) -> None:
         """Leave out what the database has: it is loaded anew. What it does not have yet is pickled as a model is."""
@@ -160,22 +248,33 @@ def show_sealed(cls: Any, shown: Iterable[str], tagged: frozenset[str]) -> None:
     cls.__repr__ = reprlib.recursive_repr()(__repr__)
 
 
-def watch_instances(cls: Any, bindings: dict[str, Binding], subject: str | None) -> None:
+def watch_instances(
+    cls: Any, bindings: dict[str, Binding], subject: str | None, collected: str | None, kept: dict[str, str]
+) -> None:
     """Have what instances of a mapped class hold be sealed, whatever put it there.
 
     Args:
         cls: The class.
         bindings: Its tagged attributes.
         subject: The attribute marked `SubjectId`, or None.
+        collected: The attribute marked `CollectedAt`, or None.
+        kept: The attributes that say what tagged ones were collected for, by the names of those.
     """
     manager = cls.__mapper__.class_manager
     if _WATCHED in manager.info:
         return
-    watched = _Watched(bindings, subject)
+    watched = _Watched(bindings, subject, collected, kept)
     manager.info[_WATCHED] = watched
-    for name in ("refresh", "refresh_flush"):
-        event.listen(cls, name, watched.refreshed, raw=True)
-    event.listen(cls, "after_insert", watched.inserted, raw=True)
+    event.listen(cls, "refresh", watched.refreshed, raw=True)
+    event.listen(cls, "refresh_flush", watched.returned, raw=True)
+    event.listen(cls, "after_insert", watched.stored, raw=True)
+    if kept or collected is not None:
+        event.listen(cls, "before_insert", watched.inserting, raw=True)
+        event.listen(cls, "before_update", watched.updating, raw=True)
+        event.listen(cls, "after_update", watched.stored, raw=True)
+    if collected is not None:
+        event.listen(cls, "load", watched.loaded, raw=True)
+        event.listen(getattr(cls, collected), "set", watched.timed, retval=True, raw=True)
     event.listen(cls, "pickle", watched.pickled, raw=True)
     for key in bindings:
         attribute = getattr(cls, key)

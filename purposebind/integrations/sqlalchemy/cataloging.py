@@ -20,16 +20,18 @@ from sqlalchemy.orm import Mapper
 from purposebind import PolicyError
 from purposebind.integrations.sql import Catalog, Relation, TaggedColumn
 
+from .annotating import UNREAD
+from .rows import link_table
 from .sealed_type import SealedType
-from .tagging import UNREAD
 
-__all__ = ["Run", "declared", "joined", "look", "tables"]
+__all__ = ["Run", "declared", "harmless", "joined", "look", "tables"]
 
 Run = Callable[[str], Iterable[Any]]
 """Runs a query of ours on a connection, and returns its rows."""
 
 _KNOWN: Final = frozenset({"alembic_version"})
 _guarded: Final[WeakSet[MetaData]] = WeakSet()
+_ours: Final[WeakSet[Table]] = WeakSet()
 _declared = 0
 
 
@@ -41,6 +43,12 @@ def declared() -> int:
 def _count(*_: object) -> None:
     global _declared
     _declared += 1
+
+
+def harmless(table: Table) -> None:
+    """Have every guard know a table without tags, whose metadata it may not have been given."""
+    _ours.add(table)
+    _count()
 
 
 def _attached(column: Column[Any], table: Any) -> None:
@@ -63,6 +71,7 @@ def tables(metadata: Iterable[MetaData]) -> list[Relation]:
     for one in metadata:
         _guarded.add(one)
         for table in one.tables.values():
+            link_table(table)
             tagged: dict[str, TaggedColumn] = {}
             for column in table.columns:
                 if isinstance(column.type, SealedType):
@@ -74,8 +83,22 @@ def tables(metadata: Iterable[MetaData]) -> list[Relation]:
                     )
             _computed(table, tagged)
             names = tuple(column.name for column in table.columns)
-            found.append(Relation(table.name, names, tagged, schema=table.schema))
+            spoken = dict(_companions(table))
+            found.append(Relation(table.name, names, tagged, schema=table.schema, companions=spoken))
+    known = {(one.schema, one.name) for one in found}
+    ours = {(one.schema, one.name): one for one in _ours}
+    found += [
+        Relation(name, tuple(column.name for column in ours[schema, name].columns), schema=schema)
+        for schema, name in ours.keys() - known
+    ]
     return found
+
+
+def _companions(table: Table) -> Iterator[tuple[str, str]]:
+    """Yield the columns that say what others were collected for, by their names, with these."""
+    for column in table.columns:
+        if isinstance(column.type, SealedType) and column.type.row.companion is not None:
+            yield table.columns[column.type.row.companion].name, column.name
 
 
 def _computed(table: Table, tagged: Mapping[str, TaggedColumn]) -> None:
@@ -84,7 +107,7 @@ def _computed(table: Table, tagged: Mapping[str, TaggedColumn]) -> None:
         names = set(_NAME.findall(str(column.computed.sqltext).lower())) if column.computed is not None else set[str]()
         own = tagged.get(column.name)
         for source in tagged.values():
-            if source.name.lower() in names and (own is None or own.policy.widens(source.policy)):
+            if source.name.lower() in names and (own is None or own.policy.allows_more_than(source.policy)):
                 raise PolicyError(
                     f"{table.fullname}.{column.name} is computed from {source.field}, which is allowed for "
                     f"{source.policy}, and {'allows more' if own else 'has no tag'}. Tag it as narrow."
@@ -97,7 +120,15 @@ _NAME: Final = re.compile(r"\w+")
 def _tagged(table: str, column: Column[Any], kind: SealedType) -> TaggedColumn:
     if not kind.field:
         kind = column.type = kind.named(f"{table}.{column.name}")
-    return TaggedColumn(table, column.name, kind.field, kind.policy)
+    return TaggedColumn(table, column.name, kind.field, kind.certain, kind.varies, _beside(column))
+
+
+def _beside(column: Column[Any]) -> tuple[str, ...]:
+    """The names of the columns that say more of a value of `column`."""
+    kind: Any = column.type
+    row, columns = kind.row, column.table.columns
+    keys = (row.companion, row.collected_at if kind.policy.retain is not None else None)
+    return tuple(columns[key].name.lower() for key in keys if key is not None)
 
 
 def look(
@@ -209,7 +240,9 @@ def joined(
     taken = {(one.schema, one.name.lower()) for one in known}
     views = {(one.schema, one.name.lower()): one for one in seen if one.definition is not None and not one.twin}
     mapped = [(one, views.get((one.schema, one.name.lower()))) for one in known]
-    known = [one if view is None else replace(view, tagged=one.tagged) for one, view in mapped]
+    known = [
+        one if view is None else replace(view, tagged=one.tagged, companions=one.companions) for one, view in mapped
+    ]
     others = list(_others(known, seen, taken, asked))
     taken |= {(one.schema, one.name.lower()) for one in others}
     there = {name for _, name in taken} | {f"{schema}.{name}" for schema, name in taken}
@@ -238,4 +271,5 @@ def _others(
 def _twin(one: Relation, known: list[Relation]) -> Relation:
     alike = [other for other in known if other.name.lower() == one.name.lower()]
     tagged = {name: column for other in alike for name, column in other.tagged.items()}
-    return replace(one, tagged=tagged, twin=True) if alike else one
+    spoken = {name: column for other in alike for name, column in other.companions.items()}
+    return replace(one, tagged=tagged, companions=spoken, twin=True) if alike else one

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from purposebind.integrations.sql import Catalog, Copy, Relation, Verdict, weigh
+from purposebind.integrations.sql import Use as SqlUse
 from purposebind.using import Use, refuse, use
 
 from .cataloging import Run, declared, joined, look
@@ -160,13 +161,36 @@ def _prepared(verdict: Verdict) -> Prepared:
     refusal = None
     if verdict.problem is not None:
         refusal = f"A SQL statement was not run, because what it uses cannot be told: {verdict.problem}.\n{_WAY_OUT}"
+    elif verdict.parted is not None:
+        refusal = (
+            f"A SQL statement was not run: {verdict.parted}.\nWays out:\n  - set the attribute of an entity, and let "
+            "its session write both;\n  - or set both, in one statement, in the table itself."
+        )
     elif verdict.copies:
         refusal = _copied(verdict.copies[0])
-    uses = tuple(Use(one.column.field, one.column.policy, f"{one.clause} of a SQL statement") for one in verdict.uses)
+    uses = tuple(Use(one.column.field, one.column.policy, _where(one)) for one in verdict.uses)
     return Prepared(uses, refusal, verdict.moves, verdict.touches, verdict.problem is not None)
 
 
+def _where(use: SqlUse) -> str:
+    where = f"{use.clause} of a SQL statement"
+    if not use.column.policy.allowed and use.column.varies:
+        return f"{where}, which cannot ask each row what it was collected for: load entities, and read their attributes"
+    if use.column.policy.consent:
+        return f"{where}, which can ask no data subject: load entities, and read their attributes"
+    if use.column.varies:
+        return f"{where}, which cannot ask each row when it was collected: load entities, and read their attributes"
+    return where
+
+
 def _copied(copy: Copy) -> str:
+    if copy.source.varies:
+        return (
+            f"{copy.source.field} may not be copied into {copy.target} by a SQL statement: each of its rows says for "
+            "itself what it was collected for, or when, and that would not go along.\n"
+            "Ways out:\n  - load entities, and set the attribute of the others to what these hold;\n"
+            "  - or write the copy by code that reads it, in a scope that its tag covers."
+        )
     allowed = f"is allowed for {copy.target_policy}" if copy.target_policy is not None else "has no tag"
     return (
         f"{copy.source.field} may not be copied into {copy.target} by a SQL statement: it is allowed for "

@@ -5,7 +5,8 @@ What this module keeps:
 - **R1** An entity is sealed at rest whatever its columns were loaded from: a column asked for beside it, a text, a
   subquery with columns of another type. Where the result comes sealed, which is nearly always, nothing is done.
 - **R8** What an expression makes of tagged columns is as narrow as all of them, also where a query says which
-  expression (`with_expression`).
+  expression (`with_expression`); its row is not known, so what hangs on a row is not allowed. What a row says that a
+  value was collected for is loaded with the value, whatever else is loaded, or the value with it later.
 - **R1** A statement that was let pass is worked out in Python too, by SQLAlchemy, for the entities that are there.
 """
 
@@ -16,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import ColumnProperty, evaluator
 from sqlalchemy.sql import visitors
 
-from purposebind.holding import binding, boxed, unsealed
+from purposebind import Sealed
+from purposebind.holding import binding, boxed, boxer, narrow, unsealed
 from purposebind.policy import Policy
 
+from .collected_type import purposes_in
 from .moving import comes_sealed
-from .sealed_type import policy_of
+from .sealed_type import NOTHING, SealedType, policy_of
 
-__all__ = ["derived_policy", "evaluate_open", "seal_expressed", "seal_loading"]
+__all__ = ["derived_policy", "evaluate_open", "load_whole", "seal_expressed", "seal_loading"]
 
 
 def derived_policy(expression: Any) -> Policy | None:
@@ -33,6 +36,8 @@ def derived_policy(expression: Any) -> Policy | None:
         for part in visitors.iterate(waiting.pop()):
             policy = policy_of(part)
             if policy is not None:
+                kind: Any = part
+                policy = kind.type.alone
                 found = policy if found is None else found.join(policy)
             for origin in getattr(part, "proxy_set", ()):  # what a column of a subquery stands for
                 if id(origin) not in seen:
@@ -91,6 +96,9 @@ class _Sealing(_Property):
         # A column noted there is taken out of a row without asking the property.
         if hasattr(noted.get(self), "type") and self._bound(context, path) is not None:
             del noted[self]
+            companion = self._companion(adapter, kwargs.get("check_for_adapt", False))
+            if companion is not None:
+                context._append_dedupe_col_collection(companion, kwargs["column_collection"])
 
     def create_row_processor(
         self, context: Any, query_entity: Any, path: Any, mapper: Any, result: Any, adapter: Any, populators: Any
@@ -99,10 +107,20 @@ class _Sealing(_Property):
         before = len(quick)
         super().create_row_processor(context, query_entity, path, mapper, result, adapter, populators)
         bound = self._bound(context, path)
-        for place in range(before, len(quick)):
+        for place in reversed(range(before, len(quick))):
             key, getter = quick[place]
-            if bound is not None and not (comes_sealed(result, getter) and type(self)._as_declared):
-                quick[place] = (key, _sealing(getter, bound))
+            ready = comes_sealed(result, getter) and type(self)._as_declared
+            if bound is not None and not ready:
+                getter = _sealing(getter, bound)
+            if _has_companion(self):
+                companion = self._companion(adapter)
+                said = None if companion is None else result._getter(companion, False)
+                if said is None and context.refresh_state is None:  # it is loaded when it is asked for
+                    del quick[place]
+                    populators["expire"].append((key, True))
+                    continue
+                getter = _narrowing(getter, said)
+            quick[place] = (key, getter)
 
     _as_declared = True
     """Whether what comes sealed comes as narrow as it is to be."""
@@ -110,6 +128,20 @@ class _Sealing(_Property):
     def _bound(self, context: Any, path: Any) -> Any:
         kind: Any = self.columns[0].type
         return kind.binding
+
+    def _companion(self, adapter: Any, check: bool = False) -> Any:
+        """The column that says what the property's was collected for, where this query has that, or None."""
+        if not _has_companion(self):
+            return None
+        column: Any = self.columns[0]
+        companion = column.table.c[column.type.row.companion]
+        if not adapter:
+            return companion
+        found = adapter.adapt_check_present(companion) if check else adapter.columns[companion]
+        apart = (found is companion) != (
+            adapter.columns[column] is column
+        )  # of another FROM: it says nothing of this row
+        return None if apart else found
 
 
 class _Expressed(_Sealing):
@@ -132,11 +164,47 @@ class _Expressed(_Sealing):
         return None if policy is None else binding(f"{self.parent.class_.__name__}.{self.key}", policy)
 
 
+def _has_companion(prop: Any) -> bool:
+    kind = prop.columns[0].type
+    return type(prop)._as_declared and isinstance(kind, SealedType) and kind.row.companion is not None
+
+
 def _sealing(getter: Any, bound: Any) -> Any:
+    put = boxer(bound)
+
     def sealed(row: Any) -> Any:
-        return boxed(getter(row), bound)
+        value = getter(row)
+        return boxed(value, bound) if type(value) is Sealed else put(value)
 
     return sealed
+
+
+def _narrowing(getter: Any, said: Any) -> Any:
+    def narrowed(row: Any) -> Any:
+        box = getter(row)
+        if type(box) is Sealed:
+            purposes = NOTHING if said is None else purposes_in(said(row))
+            if purposes is not None:
+                narrow(box, purposes)
+        return box
+
+    return narrowed
+
+
+def load_whole(mapper: Any) -> None:
+    """Have a few attributes of a subclass be loaded by a whole query, where one of them has a companion.
+
+    SQLAlchemy makes a smaller one of its own there, of the columns of these attributes alone.
+    """
+    plain = mapper._optimized_get_statement
+
+    def statement(state: Any, attribute_names: Any) -> Any:
+        props = (state.mapper.attrs.get(name) for name in attribute_names)
+        if any(isinstance(prop, _Sealing) and _has_companion(prop) for prop in props):
+            return None
+        return plain(state, attribute_names)
+
+    mapper._optimized_get_statement = statement
 
 
 def evaluate_open() -> None:

@@ -16,12 +16,13 @@ from pydantic import BaseModel
 from sqlalchemy import inspect
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstanceState
-from sqlalchemy.orm.attributes import get_attribute
 
 from purposebind import PolicyError, PurposeModel, Sealed
 from purposebind.describing import field_tags
 
-__all__ = ["held", "parts", "to_model"]
+from .attributes import held
+
+__all__ = ["parts", "to_model"]
 
 M = TypeVar("M", bound=PurposeModel)
 
@@ -57,11 +58,6 @@ def _taken(row: Any, model: type[BaseModel]) -> dict[str, Any]:
             )
         taken[name] = _nested(value, field.annotation)
     return taken
-
-
-def held(entity: Any, name: str) -> Any:
-    """Return what an entity holds under an attribute, sealed as it is; loaded where it is not there. Not a read."""
-    return get_attribute(entity, name)
 
 
 def _value(row: Any, name: str) -> tuple[bool, Any]:

@@ -4,9 +4,11 @@ What this module keeps:
 
 - **R1** A column of an entity stays sealed on its way; a column that was asked for by itself comes back plain, and is a
   use. Which is which is known while a statement is compiled, and nowhere later.
+- **R8** What a box says beyond its column's tag is written by the statement that writes the value, into the same row,
+  or the statement is not run. So is what `collected_for` says of a plain value.
 
-Nothing is decided here: the analyser is told which places come back sealed, and whether what stands there is the bare
-column is for it to say, of the final text.
+Of what is read nothing is decided here: the analyser is told which places come back sealed, and whether what stands
+there is the bare column is for it to say, of the final text.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from sqlalchemy.util import memoized_property
 
+from purposebind import Sealed
+from purposebind.holding import collected_here, deadline
 from purposebind.policy import Policy
 
-from .sealed_type import SealedType, policy_of
+from .collected_type import CollectedFor, names_of, purposes_in
+from .sealed_type import Kept, SealedType, policy_of, unsaid
 
 __all__ = ["Moved", "comes_sealed", "moved_by", "telling_compiler"]
 
@@ -37,6 +42,8 @@ def telling_compiler(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
         _known[compiler] = type(compiler.__name__, (_Telling, compiler), {})
     return _known[compiler]
 
+
+_NUMBER: Final = re.compile(r"(_m\d+)?")
 
 _COMMENTS: Final = re.compile(r"\A(\s*/\*((?!\*/|/\*).)*\*/)+\s*|(\s*/\*((?!\*/|/\*).)*\*/)+\s*\Z", re.DOTALL)
 """Comments before and after a statement, which libraries that trace put there."""
@@ -96,6 +103,8 @@ class _Telling(SQLCompiler):
     """The part of a compiler that notes what a result holds."""
 
     _purposebind_moved: Moved | None = None
+    _writes: bool = False
+    """Whether it writes, itself or in a part: what it makes of a value may then be kept."""
     purposebind_composed: bool = True
     """Whether no text stands in it, and its inner queries select entities, and no tagged column by itself."""
 
@@ -103,6 +112,16 @@ class _Telling(SQLCompiler):
         if self.stack and any(_by_itself(one) for one in select_stmt._raw_columns):
             self.purposebind_composed = False
         written: str = super().visit_select(select_stmt, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return written
+
+    def visit_insert(self, *args: Any, **kwargs: Any) -> str:
+        self._writes = True
+        written: str = super().visit_insert(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return written
+
+    def visit_update(self, *args: Any, **kwargs: Any) -> str:
+        self._writes = True
+        written: str = super().visit_update(*args, **kwargs)
         return written
 
     def visit_textclause(self, *args: Any, **kwargs: Any) -> str:
@@ -125,7 +144,47 @@ class _Telling(SQLCompiler):
         for bind, name in self.bind_names.items():
             kind = bind.type
             if isinstance(kind, SealedType) and not bind._is_crud and (bind.key, kind.policy) not in written:
-                found[name] = kind.asking(found[name])
+                found[name] = kind.asking(found[name], writing=self._writes)
+        return found
+
+    def construct_params(self, *args: Any, **kwargs: Any) -> Any:
+        given = super().construct_params(*args, **kwargs)
+        collected = collected_here() if self._tagged_binds else None
+        for name, (kind, companion, time) in self._tagged_binds.items():
+            value, problem = given.get(name), None
+            said = None if given.get(companion) is None else purposes_in(names_of(given[companion]))
+            if type(value) is Sealed:
+                problem = kind.unkept(value, said, deadline(given.get(time), kind.policy))
+                given[name] = Kept(value)
+            elif value is not None and collected is not None:
+                problem = unsaid(kind, collected, said)
+            if problem is not None:
+                del given, value  # a traceback shows the locals of this function (R7)
+                raise problem
+        return given
+
+    @memoized_property
+    def _tagged_binds(self) -> dict[str, tuple[SealedType, str, str]]:
+        """The parameters that are set as a tagged column's value, with those that say more of the same row.
+
+        Of several rows in one statement, each has its own number at the end of its parameters' names.
+        """
+        if not getattr(self.statement, "is_dml", False):
+            return {}
+        written, names = self._written(), {name: bind for bind, name in self.bind_names.items()}
+        found: dict[str, tuple[SealedType, str, str]] = {}
+        for name, bind in names.items():
+            kind = bind.type
+            if not isinstance(kind, SealedType) or not (bind._is_crud or (bind.key, kind.policy) in written):
+                continue
+            row, companion, time = kind.row, "", ""
+            number = name[len(row.column) :]
+            if row.column and name.startswith(row.column) and _NUMBER.fullmatch(number):
+                beside = names.get(f"{row.companion}{number}")
+                if beside is not None and isinstance(beside.type, CollectedFor) and beside.type.column:
+                    companion = f"{row.companion}{number}"
+                time = f"{row.collected_at}{number}"
+            found[name] = (kind, companion, time)
         return found
 
     def _written(self) -> set[tuple[str, Policy | None]]:
@@ -141,7 +200,7 @@ class _Telling(SQLCompiler):
         moved = self._purposebind_moved
         if moved is None:
             kinds = enumerate(entry.type for entry in self._result_columns)
-            sealed = [(place, kind.policy) for place, kind in kinds if isinstance(kind, SealedType)]
+            sealed = [(place, kind.certain) for place, kind in kinds if isinstance(kind, SealedType)]
             moved = self._purposebind_moved = tuple(sealed) if self._ordered_columns else ()
         return moved
 

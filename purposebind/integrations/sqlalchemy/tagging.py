@@ -12,125 +12,47 @@ What this module keeps:
 from __future__ import annotations
 
 import dataclasses
-import sys
-import typing
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Table, event
-from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Mapper, SynonymProperty, declared_attr
+from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Mapper, SynonymProperty
 from sqlalchemy.orm.descriptor_props import ConcreteInheritedProperty
 from sqlalchemy.sql.elements import Null
 from sqlalchemy.types import TypeEngine
-from typing_extensions import TypeAliasType
 
-from purposebind import AllowedFor, PolicyError, SubjectId
+from purposebind import AllowedFor, CollectedAt, PolicyError, SubjectId
 from purposebind.policy import Policy
 
+from .annotating import declared, label_of, metadata, noted
 from .attributes import ExpressedAttribute, GuardedAttribute, show_sealed, watch_instances
-from .loading import derived_policy, evaluate_open, seal_expressed, seal_loading
+from .loading import derived_policy, evaluate_open, load_whole, seal_expressed, seal_loading
+from .rows import COLLECTED_AT, companions, link
 from .sealed_type import SealedType, policy_of
 
-__all__ = ["UNREAD", "label_of", "listen"]
-
-UNREAD = "purposebind_unread"
-"""In a column's ``info``: the text of an annotation that could not be read when its class was made."""
+__all__ = ["listen"]
 
 _SUBJECT = "purposebind_subject"
 
 
-# --- Annotations -----------------------------------------------------------------------------------------------------
-
-
-def _metadata(annotation: Any, owner: type[Any]) -> Iterator[Any]:
-    """Yield what stands in ``Annotated`` anywhere in an annotation.
-
-    Raises:
-        NameError: It is a text, and names what is not there.
-    """
-    if isinstance(annotation, typing.ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        module = sys.modules.get(owner.__module__)
-        names = dict(vars(module)) if module else {}
-        annotation = eval(annotation, names, dict(vars(owner)))  # as SQLAlchemy does
-        yield from _metadata(annotation, owner)
-        return
-    if isinstance(annotation, TypeAliasType) or type(annotation).__name__ == "TypeAliasType":
-        yield from _metadata(annotation.__value__, owner)
-        return
-    yield from getattr(annotation, "__metadata__", ())
-    if hasattr(annotation, "__supertype__"):
-        yield from _metadata(annotation.__supertype__, owner)
-    for part in typing.get_args(annotation):
-        if (
-            not isinstance(part, AllowedFor)
-            and part is not annotation
-            and typing.get_origin(annotation) is not typing.Literal
-        ):
-            yield from _metadata(part, owner)
-        if typing.get_origin(annotation) is typing.Annotated:
-            break
-
-
-_returned: WeakKeyDictionary[type[Any], dict[str, Any]] = WeakKeyDictionary()
-"""What a mapped class's own functions with `declared_attr` return: mapping puts attributes in their place."""
-
-
-def _noted(mapper: Any, cls: type[Any]) -> None:
-    _returned[cls] = {key: one for key in vars(cls) if (one := _return_of(vars(cls)[key])) is not None}
-
-
-def _return_of(value: Any) -> Any:
-    made = getattr(value, "fget", None) if isinstance(value, declared_attr) else None
-    return getattr(getattr(made, "__func__", made), "__annotations__", {}).get("return")
-
-
-def _annotation(owner: type[Any], key: str) -> Any:
-    found = vars(owner).get("__annotations__", {}).get(key)
-    if found is None:
-        found = _return_of(vars(owner).get(key)) or _returned.get(owner, {}).get(key)
-    return found
-
-
-def _declared(cls: type[Any], key: str, column: Any) -> list[Any]:
-    """What the annotations of an attribute say, those of base classes and mixins too."""
-    found: list[Any] = []
-    for owner in cls.__mro__:
-        annotation = _annotation(owner, key)
-        if annotation is None:
-            continue
-        try:
-            found += _metadata(annotation, owner)
-        except Exception:
-            if "AllowedFor" in str(annotation):
-                raise PolicyError(
-                    f"The tag of {owner.__name__}.{key} cannot be read: its annotation names something that is not "
-                    "there while the program runs. Import it outside of `if TYPE_CHECKING:`, and define it in the "
-                    "module."
-                ) from None
-            if isinstance(column, Column):
-                column.info[UNREAD] = f"{owner.__module__}.{owner.__qualname__}.{key}"
-    return found
-
-
-def label_of(cls: type[Any], key: str) -> str:
-    """The name of a mapped attribute in errors."""
-    return f"{cls.__name__}.{key}"
-
-
-# --- Attributes ------------------------------------------------------------------------------------------------------
-
-
 def _constructed(mapper: Mapper[Any], cls: type[Any]) -> None:
     properties = [prop for prop in mapper.iterate_properties if isinstance(prop, ColumnProperty)]
-    properties.sort(key=lambda prop: not isinstance(prop.columns[0], Column))  # expressions last: they are made of them
+    properties.sort(key=lambda prop: not _of_table(prop.columns[0]))  # expressions last: they are made of them
+    expressed = False
     for prop in properties:
+        if not expressed and not _of_table(prop.columns[0]):
+            expressed = True
+            link(mapper)
         _instrumented(cls, prop.key, mapper.class_manager.get(prop.key))
+    if not expressed:
+        link(mapper)
     shown = _generated_repr(cls)
     if shown is not None:
         show_sealed(cls, shown, frozenset(prop.key for prop in properties if policy_of(prop.columns[0]) is not None))
+
+
+def _of_table(column: Any) -> bool:
+    return isinstance(column, Column) and (column.table is None or isinstance(column.table, Table))
 
 
 def _generated_repr(cls: Any) -> list[str] | None:
@@ -150,10 +72,12 @@ def _instrumented(cls: type[Any], key: str, attribute: Any) -> None:
     if not isinstance(prop, ColumnProperty):
         return
     column: Any = prop.columns[0]
-    said = _declared(cls, key, column)
+    said = declared(cls, key, column)
     if isinstance(column, Column) and any(one is SubjectId for one in said):
         column.info[_SUBJECT] = True
-    of_table = isinstance(column, Column) and (column.table is None or isinstance(column.table, Table))
+    if isinstance(column, Column) and any(one is CollectedAt for one in said):
+        column.info[COLLECTED_AT] = True
+    of_table = _of_table(column)
     known = policy_of(column) if of_table else derived_policy(column)  # else of an expression, or of a subquery
     policy = _policy(cls, key, [one.policy for one in said if isinstance(one, AllowedFor)], known)
     if ("query_expression", True) in (prop.strategy_key or ()):
@@ -174,8 +98,8 @@ def _instrumented(cls: type[Any], key: str, attribute: Any) -> None:
 def _policy(cls: type[Any], key: str, tags: list[Policy], known: Policy | None) -> Policy | None:
     policy = known
     for tag in reversed(tags):  # the outermost base class first
-        if policy is not None and tag.widens(policy):
-            added = ", ".join(purpose.name for purpose in tag.widens(policy))
+        if policy is not None and tag.allows_more_than(policy):
+            added = ", ".join(purpose.name for purpose in tag.widens(policy)) or "time"
             raise PolicyError(
                 f"{label_of(cls, key)} is tagged for {tag}, which would widen the tag it has already ({policy}) by "
                 f"{added}. Narrow it, or change the other."
@@ -235,22 +159,31 @@ def _is_of(kind: Any, waited: type[Any]) -> bool:
 
 
 def _configured(mapper: Mapper[Any], cls: type[Any]) -> None:
+    if "__mapper__" not in vars(cls):
+        return  # its definition was refused, and is still about
     _check_annotations(mapper, cls)
     tagged: dict[str, Any] = {
         prop.key: prop.columns[0].type for prop in mapper.column_attrs if policy_of(prop.columns[0]) is not None
     }
-    subjects = [
-        prop.key
-        for prop in mapper.column_attrs
-        if isinstance(prop.columns[0], Column) and prop.columns[0].info.get(_SUBJECT)
-    ]
+    subjects, times = _marked(mapper, _SUBJECT), _marked(mapper, COLLECTED_AT)
     for relationship in mapper.relationships:
         _check_keys(cls, relationship)
     if len(subjects) > 1:
         raise PolicyError(f"{cls.__name__} marks {' and '.join(subjects)} as SubjectId: one row is one person's.")
+    for key in times:
+        if len(times) > 1 or key in tagged:
+            raise PolicyError(
+                f"{cls.__name__} marks {' and '.join(times)} as CollectedAt: one, without a tag, says when."
+            )
     if not tagged:
         return
+    link(mapper)
     for key, kind in tagged.items():
+        if kind.policy.retain is not None and not times:
+            raise PolicyError(
+                f"{label_of(cls, key)} is retained for a time, and {cls.__name__} does not say from when on. Mark the "
+                "column that does: collected_at: Mapped[Annotated[datetime, CollectedAt]]."
+            )
         watcher = _mutable(mapper, kind.impl_instance)
         if watcher:
             raise PolicyError(f"{label_of(cls, key)} has a tag and a type of {watcher}. Use the plain type.")
@@ -266,7 +199,17 @@ def _configured(mapper: Mapper[Any], cls: type[Any]) -> None:
                 f"{label_of(cls, composite.key)} is a composite of tagged columns: it would keep their values open "
                 "beside them. Make it a property that reads them."
             )
-    watch_instances(cls, {key: kind.binding for key, kind in tagged.items()}, subjects[0] if subjects else None)
+    load_whole(mapper)
+    bindings = {key: kind.binding for key, kind in tagged.items()}
+    watch_instances(cls, bindings, subjects[0] if subjects else None, times[0] if times else None, companions(mapper))
+
+
+def _marked(mapper: Mapper[Any], mark: str) -> list[str]:
+    return [
+        prop.key
+        for prop in mapper.column_attrs
+        if isinstance(prop.columns[0], Column) and prop.columns[0].info.get(mark)
+    ]
 
 
 def _check_annotations(mapper: Mapper[Any], cls: Any) -> None:
@@ -280,7 +223,7 @@ def _check_annotations(mapper: Mapper[Any], cls: Any) -> None:
             if isinstance(prop, (ColumnProperty, ConcreteInheritedProperty)) and key == prop.key:
                 continue
             try:
-                said = any(isinstance(one, AllowedFor) for one in _metadata(annotation, owner))
+                said = any(isinstance(one, AllowedFor) for one in metadata(annotation, owner))
             except Exception:
                 said = False  # it names what is not there while the program runs: an entity, mostly
             if said and policy_of(getattr(prop, "columns", [None])[0]) is None:
@@ -326,7 +269,7 @@ def listen() -> None:
     """Have tags count on every class that is mapped from now on."""
     evaluate_open()
     event.listen(Column, "before_parent_attach", _attached)
-    event.listen(Mapper, "instrument_class", _noted)
+    event.listen(Mapper, "instrument_class", noted)
     event.listen(Mapper, "after_mapper_constructed", _constructed)
     event.listen(object, "attribute_instrument", _instrumented, propagate=True)  # for what is added to a class later
     event.listen(Mapper, "mapper_configured", _configured)

@@ -3,8 +3,8 @@
 What this module keeps:
 
 - **R9** A tag on a column protects on every engine of the process, or says that it does not. No statement is weighed
-  here: one of SQLAlchemy's with a tagged column in it, which does not only write, is refused with the way out. What a
-  text says is not looked at.
+  here: one of SQLAlchemy's with a tagged column in it, which does not only write, is refused with the way out. So is
+  one that changes what a value was collected for. What a text says is not looked at.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy.sql import ClauseElement, visitors
 from purposebind import PolicyError
 from purposebind.using import enforcing
 
+from .collected_type import CollectedFor
 from .sealed_type import GUARDED, SealedType
 
 __all__ = ["listen"]
@@ -32,12 +33,18 @@ def _before(connection: Any, cursor: Any, statement: str, parameters: Any, conte
         return
     compiled = getattr(context, "compiled", None)
     used = None if compiled is None else _used(compiled.statement)
-    if used is None:
+    parted = None if compiled is None or used is not None else _parted(compiled)
+    if parted is not None and enforcing():
+        raise PolicyError(
+            f"A SQL statement changes what {parted} was collected for, on an engine that has no guard. Set the "
+            "attribute of an entity, and let its session write both, on a guarded engine."
+        )
+    if used is None and parted is None:
         if compiled is not None:
             if len(_harmless) >= _AT_MOST:
                 _harmless.clear()
             _harmless.add(statement)
-    elif enforcing():
+    elif used is not None and enforcing():
         raise PolicyError(
             f"A SQL statement that uses {used.binding.field} runs on an engine that has no guard, so that nobody "
             "weighs what it is for. Guard the engine where it is made: "
@@ -52,6 +59,21 @@ def _used(statement: Any) -> SealedType | None:
             if element.__visit_name__ == "column" and isinstance(getattr(element, "type", None), SealedType):
                 kind: SealedType = element.type  # type: ignore[attr-defined]
                 return kind
+    return None
+
+
+def _parted(compiled: Any) -> str | None:
+    """The tagged column whose companion an UPDATE sets without it, or None."""
+    statement = compiled.statement
+    if not getattr(statement, "is_update", False):
+        return None
+    given = [*(statement._values or ()), *(key for key, _ in getattr(statement, "_ordered_values", None) or ())]
+    keys = {getattr(key, "key", key) for key in (*given, *(compiled.column_keys or ()))}
+    for column in getattr(statement.table, "columns", ()):
+        if isinstance(column.type, CollectedFor) and column.key in keys:
+            of = (one for one in statement.table.columns if isinstance(one.type, SealedType))
+            if not any(one.key in keys and one.type.row.companion == column.key for one in of):
+                return column.type.column
     return None
 
 

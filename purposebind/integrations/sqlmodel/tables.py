@@ -22,7 +22,7 @@ from typing_extensions import dataclass_transform
 
 from purposebind import PolicyError
 from purposebind.describing import field_tags
-from purposebind.entities import guard_fields, is_field_guard, is_open, mode_of, subject_field
+from purposebind.entities import collected_field, guard_fields, is_field_guard, is_open, mode_of, subject_field
 from purposebind.holding import binding, settle
 from purposebind.integrations.sqlalchemy import SealedType, policy_of
 from purposebind.integrations.sqlalchemy.attributes import GuardedAttribute
@@ -158,16 +158,16 @@ def _attributed(mapper: Any, cls: Any) -> None:
             kind: Any = prop.columns[0].type
             # Not the model's own binding: what was loaded is told apart from what was assigned.
             bindings[name] = kind.binding = binding(f"{cls.__name__}.{name}", kind.policy, mode_of(cls))
-    subject = subject_field(cls)
-    if subject is not None:
-        _tell_loaded(cls, bindings, subject)
+    subject, collected = subject_field(cls), collected_field(cls)
+    if subject is not None or collected is not None:
+        _tell_loaded(cls, bindings, subject, collected)
 
 
-def _tell_loaded(cls: Any, bindings: dict[str, Any], subject: str) -> None:
-    """Have what is loaded know whose it is at once: a model is not only read through its attributes."""
+def _tell_loaded(cls: Any, bindings: dict[str, Any], subject: str | None, collected: str | None) -> None:
+    """Have what is loaded know at once whose it is, and since when: a model is not only read through its attributes."""
 
     def loaded(state: Any, context: Any) -> None:
-        settle(state.dict, bindings, subject)
+        settle(state.dict, bindings, subject, collected)
 
     event.listen(cls, "load", loaded, raw=True)
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState
-from sqlalchemy.orm.attributes import get_attribute
 
 from purposebind import Sealed
 from purposebind.describing import field_tags
 from purposebind.holding import unsealed
+from purposebind.integrations.sqlalchemy.attributes import held as held_by
 from purposebind.integrations.sqlalchemy.models import parts
 
 __all__ = ["ABSENT", "held", "is_source", "taken"]
@@ -37,7 +37,7 @@ def held(source: Any, name: str) -> Any:
     What an entity has not loaded, or has expired, is loaded.
     """
     if _is_entity(source) and name in inspect(source).mapper.column_attrs:
-        return get_attribute(source, name)  # by SQLAlchemy's own road, below the guard
+        return held_by(source, name)  # by SQLAlchemy's own road, below the guard
     return getattr(source, "__dict__", {}).get(name, ABSENT)
 
 

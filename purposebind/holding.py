@@ -134,7 +134,7 @@ def deadline(collected: Any, policy: Policy) -> float | None:
         collected: When it was collected: a `datetime`, for UTC if it has no time zone, or a `date`.
         policy: What it may be used for.
     """
-    return retaining.deadline(collected, policy)
+    return retaining.retained_until(collected, policy)
 
 
 def expires(box: Sealed[Any]) -> float | None:
@@ -145,7 +145,7 @@ def expires(box: Sealed[Any]) -> float | None:
 def renewed(box: Sealed[Any], collected: Any) -> Sealed[Any]:
     """Return what is in a box in another one, whose retention is counted from a time that was said anew."""
     binding = box._purposebind_binding
-    until = retaining.deadline(collected, binding.policy)
+    until = retaining.retained_until(collected, binding.policy)
     return seal(box._purposebind_value, binding, box._purposebind_subject, until)
 
 
@@ -211,7 +211,7 @@ def date(box: Sealed[Any], collected: Any) -> None:
         collected: When: a `datetime` or a `date`. Anything else tells nothing.
     """
     if not _has_deadline(box):
-        until = retaining.deadline(collected, box._purposebind_binding.policy)
+        until = retaining.retained_until(collected, box._purposebind_binding.policy)
         if until is not None:
             box._purposebind_until = until
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from .policy import Policy
 
-__all__ = ["deadline", "deadline_of"]
+__all__ = ["deadline_of", "retained_until"]
 
 
-def deadline(collected: Any, policy: Policy) -> float | None:
+def retained_until(collected: Any, policy: Policy) -> float | None:
     """Return when the retention of a value is over, in seconds since 1970.
 
     Args:
@@ -39,8 +39,8 @@ def deadline(collected: Any, policy: Policy) -> float | None:
 
 
 def deadline_of(model: Any, policy: Policy) -> float | None:
-    """Return when the retention of what `model` holds under `policy` is over, as `deadline` does."""
-    return None if policy.retain is None else deadline(model.__dict__.get(model.__purpose_collected__), policy)
+    """Return when the retention of what `model` holds under `policy` is over, as `retained_until` does."""
+    return None if policy.retain is None else retained_until(model.__dict__.get(model.__purpose_collected__), policy)
 
 
 _SECOND = timedelta(seconds=1)

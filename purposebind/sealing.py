@@ -14,7 +14,7 @@ from .enforcement import Binding
 from .guards import bound
 from .inheriting import hand_down
 from .policy import Policy
-from .retaining import deadline
+from .retaining import retained_until
 from .scope import current_frame
 from .sealed import Sealed, seal
 from .subjects import BoxedSubject, Subject
@@ -50,7 +50,7 @@ _FIELD = """\
             box._purposebind_binding = binding_{0}
             box._purposebind_subject = subject
 """
-_DEADLINE = "deadline(values.get(collected_at), of_{0}.policy)"
+_DEADLINE = "retained_until(values.get(collected_at), of_{0}.policy)"
 _LEAVE = """\
         pass
     except KeyError:  # a field that is not there at all, after model_construct or del: the others, and again
@@ -135,7 +135,7 @@ def sealer(
         "as_it_is": _AS_IT_IS,
         "collected_at": collected_field,
         "current_frame": current_frame,
-        "deadline": deadline,
+        "retained_until": retained_until,
         "forget_derived": forget_derived,
         "hand_down_all": hand_down_all,
         "say_so": cls._purposebind_values.__set__,

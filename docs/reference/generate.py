@@ -62,6 +62,15 @@ SEAMS = [
     "tell",
     "unsealed",
     "contents",
+    "collected_here",
+    "collection",
+    "narrow",
+    "deadline",
+    "expires",
+    "renewed",
+    "date",
+    "is_settled",
+    "collected_field",
     "pass_over",
 ]
 TESTING = "testing"

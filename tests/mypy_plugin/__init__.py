@@ -1,0 +1,1 @@
+"""The cases of the mypy plugin, and what runs them."""

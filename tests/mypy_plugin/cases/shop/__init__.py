@@ -1,0 +1,1 @@
+"""What the cases share: purposes and models, as a service has them."""

@@ -1,0 +1,4 @@
+from .purposes import ADVERTISING, SUPPORT
+
+ADS = ADVERTISING
+HELP = SUPPORT

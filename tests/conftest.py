@@ -22,6 +22,7 @@ EXHAUSTIVE = {
     "test_ledger_questions",
     "test_lock",
     "test_lock_conditions",
+    "test_lock_holes",
     "test_mypy_agrees",
     "test_mypy_cases",
     "test_mypy_projects",

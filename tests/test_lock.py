@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from purposebind import Purpose
 from purposebind.governance import Lock, LockError, Tag, compare
-from purposebind.governance.comparing import widened
+from purposebind.governance.changes import widened
 from purposebind.governance.lock import Model
 from purposebind.policy import Policy
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -801,3 +802,20 @@ def test_the_patch_fits_in_a_folder_of_a_repository(tmp_path: Path) -> None:
     assert shop.run("suggest", "shop", "--patch", "tags.patch").returncode == 0
     assert shop.git("apply", "tags.patch").returncode == 0
     assert "AllowedFor(UNREVIEWED)" in shop.read("models")
+
+
+def test_a_name_that_stands_for_nothing_is_taken_all_the_same(tmp_path: Path) -> None:
+    """The patch would call None, and the module import no more."""
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "models.py").write_text(
+        "from pydantic import BaseModel\nAllowedFor = Annotated = None\nclass A(BaseModel):\n    phone: str\n"
+        "    email: str\n"
+    )
+    command = "from purposebind.cli import main; main()"
+    run = [sys.executable, "-c", command, "suggest", "shop", "--patch", "tags.patch"]
+    assert subprocess.run(run, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert (tmp_path / "tags.patch").read_text().count("Annotated as _Annotated") == 1
+    subprocess.run(["git", "apply", "tags.patch"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-c", "import shop.models"], cwd=tmp_path, check=True)

@@ -21,7 +21,7 @@ import typer
 from purposebind import PurposeError
 
 from .ledger_options import LedgerPaths, SinceOption, UntilOption, answered, fail, moment_of, note
-from .writing import replace
+from .writing import replace, tell
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -85,7 +85,7 @@ def suggest(
         proposals = propose(suspects(fields, _sampled(sample or [], fields), accept or ()), fields, uses)
         made = _patched(proposals, modules, patch, widen)
     _note_unused(accept or [], {one.label for one in fields})
-    print(SUGGESTIONS[form](proposals, _without_subject(proposals, fields), made), flush=True)
+    tell(SUGGESTIONS[form](proposals, _without_subject(proposals, fields), made))
     if patch is not None and made is not None:
         _tell_patch(patch, made)
 
@@ -136,7 +136,7 @@ def simulate(
         fail("The ledger recorded no read there: nothing can be replayed, and nothing is known to break.")
     for text in notes:
         note(text)
-    print(REPLAYS[form](found))
+    tell(REPLAYS[form](found))
     if fail_on_break and any(row.outcome == "refused" for row in found.rows):
         raise typer.Exit(1)
 
@@ -181,7 +181,7 @@ def coverage(
         note(f"--accept {name}: nothing of that name is missing. Take it away.")
     if wanted and not any(one.total for one in found.shares):
         fail(f"There is nothing in {', '.join(package)} to have a share of: is it the right package?")
-    print(COVERAGES[form](found), flush=True)
+    tell(COVERAGES[form](found))
     below = found.below(wanted)
     if below:
         told = ", ".join(f"{one.kind} (at least {_percent(wanted[one.kind])} %)" for one in below)

@@ -18,7 +18,7 @@ from purposebind import PurposeError
 
 from .answers import Form, show
 from .ledger_options import KeyFile, LedgerPaths, answered, fail, note
-from .writing import replace
+from .writing import replace, tell, unwritten
 
 if TYPE_CHECKING:
     from purposebind.governance.inventory import Filled, Record
@@ -65,7 +65,7 @@ def inventory(
             replace(output, _written(made, form))
         except OSError as error:
             fail(f"{output} cannot be written: {error.strerror}")
-        print(f"{output}: {len(made.activities)} purposes, {len(_fields(made))} tagged fields, columns and functions.")
+        tell(f"{output}: {len(made.activities)} purposes, {len(_fields(made))} tagged fields, columns and functions.")
     for remark in made.remarks:
         note(remark)
 
@@ -73,11 +73,21 @@ def inventory(
 def _print(made: Record, form: str) -> None:
     try:
         if form == "table":
-            _show(made, "table")
+            _show_here(made)
         else:
-            print(_written(made, form), end="")
+            tell(_written(made, form), end="")
     except UnicodeEncodeError as error:
         fail(f"Standard output is {error.encoding}, and the record is not. Write it to a file, with --output.")
+
+
+def _show_here(made: Record) -> None:
+    try:
+        _show(made, "table")
+        sys.stdout.flush()
+    except UnicodeEncodeError:
+        raise
+    except (OSError, SystemExit) as error:  # rich exits where nobody reads any more
+        unwritten(error)
 
 
 def _made(packages: list[str], ledger: list[Path] | None, key: Path | None, record: Path | None) -> Record:

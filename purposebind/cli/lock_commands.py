@@ -17,7 +17,7 @@ import typer
 from purposebind import PurposeError
 
 from .ledger_options import fail
-from .writing import replace
+from .writing import replace, tell
 
 if TYPE_CHECKING:
     from purposebind.governance import Change, Lock
@@ -43,10 +43,12 @@ def lock(
     gathered = _gathered(package)
     try:
         replace(held, str(gathered))
+    except PurposeError as error:
+        fail(str(error))
     except OSError as error:
         fail(f"{held} cannot be written: {error.strerror}")
     tagged = sum(len(one.tagged) for one in (*gathered.models.values(), *gathered.tables.values()))
-    print(f"{held}: {tagged} tagged fields and columns, {len(gathered.purposes)} purposes.")
+    tell(f"{held}: {tagged} tagged fields and columns, {len(gathered.purposes)} purposes.")
 
 
 def check(
@@ -89,7 +91,7 @@ def _told(old: Lock, new: Lock, form: str, same: str) -> Sequence[Change]:
     if form not in FORMS:
         fail(f"--form {form}: there are {', '.join(FORMS)}.")
     changes = compare(old, new)
-    print(same if form == "text" and not changes else FORMS[form](changes))
+    tell(same if form == "text" and not changes else FORMS[form](changes))
     return changes
 
 

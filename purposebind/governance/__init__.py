@@ -13,7 +13,8 @@ lock allows that another does not.
 
 from __future__ import annotations
 
-from .comparing import Change, compare
+from .changes import Change
+from .comparing import compare
 from .gathering import gather
 from .lock import Lock, LockError, Tag
 

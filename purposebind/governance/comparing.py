@@ -8,36 +8,13 @@ What this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
 
+from .changes import Change, Kind, compare_tags
 from .lock import Lock, Model, Tag
+from .moving import compare_models, moved_to
 
-__all__ = ["Change", "Kind", "compare", "widened"]
-
-Kind = Literal["widening", "narrowing", "other"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference between two locks.
-
-    Attributes:
-        kind: ``"widening"``: personal data may be used for more than before. ``"narrowing"``: for less. ``"other"``.
-        subject: What changed, such as ``"Account.phone"``.
-        where: Where it is declared: a module, or empty.
-        text: How, in words.
-    """
-
-    kind: Kind
-    subject: str
-    where: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.text}"
+__all__ = ["compare"]
 
 
 def compare(old: Lock, new: Lock) -> list[Change]:
@@ -50,36 +27,18 @@ def compare(old: Lock, new: Lock) -> list[Change]:
         ['rows(): +ads (was login)']
     """
     changes = [
+        *_packages(old.packages, new.packages),
         *_purposes(old.purposes, new.purposes),
-        *_models(old.models, new.models, "field"),
-        *_models(old.tables, new.tables, "column"),
+        *compare_models(old.models, _with_plain(old.models, new.models, new.plain), "field"),
+        *compare_models(old.tables, _with_plain(old.tables, new.tables, new.plain), "column"),
         *_gates(old.gates, new.gates),
         *_handovers(old.handovers, new.handovers),
-        *_emergencies(old.break_glass, new.break_glass),
+        *_counted(old.break_glass, new.break_glass, "opens break_glass"),
+        *_counted(old.late_handovers, new.late_handovers, "declares a handover when it runs"),
+        *_observing(old, new),
     ]
     order = {"widening": 0, "narrowing": 1, "other": 2}
     return sorted(changes, key=lambda change: (order[change.kind], change.subject, change.where, change.text))
-
-
-def widened(old: Tag, new: Tag) -> list[str]:
-    """Return the purposes that `new` permits and `old` did not, or not without consent (as `Policy.widens` has it)."""
-    added = {purpose for purpose in new.allowed if not _covered(purpose, old.allowed)}
-    for stricter, own in ((old.never, new.never), (old.consent, (*new.consent, *new.never))):
-        for one, allowed in product(stricter, new.allowed):
-            overlap = _deeper(one, allowed)
-            if overlap is not None and not _covered(overlap, own):
-                added.add(overlap)
-    return sorted(added)
-
-
-def _covered(purpose: str, by: Iterable[str]) -> bool:
-    return any(purpose == one or purpose.startswith(f"{one}.") for one in by)
-
-
-def _deeper(one: str, other: str) -> str | None:
-    if _covered(one, (other,)):
-        return one
-    return other if _covered(other, (one,)) else None
 
 
 def _purposes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
@@ -92,76 +51,6 @@ def _purposes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change
             yield Change("widening", name, "", f"means something else: {new[name]!r} (was {old[name]!r})")
 
 
-def _tag(subject: str, where: str, old: Tag, new: Tag) -> Iterator[Change]:
-    more = [f"{one} without consent" if _asked(one, old) else f"+{one}" for one in widened(old, new)]
-    less = [f"{one} with consent alone" if _asked(one, new) else f"-{one}" for one in widened(new, old)]
-    if _longer(new, old):
-        more.append(f"for {new.retain}" if new.retain else "for any time")
-    if _longer(old, new):
-        less.append(f"for {new.retain} alone")
-    if more:
-        yield Change("widening", subject, where, f"{', '.join(more)} (was {old})")
-    if less:
-        yield Change("narrowing", subject, where, f"{', '.join(less)} (now {new})")
-
-
-def _asked(purpose: str, tag: Tag) -> bool:
-    """Whether a tag allows a purpose with consent."""
-    return _covered(purpose, tag.consent) and _covered(purpose, tag.allowed) and not _covered(purpose, tag.never)
-
-
-def _longer(one: Tag, other: Tag) -> bool:
-    return other.time is not None and (one.time is None or one.time > other.time)
-
-
-def _models(old: Mapping[str, Model], new: Mapping[str, Model], kind: str) -> Iterator[Change]:
-    moved = dict(_moved(old, new))
-    for now_at, was_at in moved.items():
-        where, _, name = now_at.rpartition(".") if kind == "field" else ("", "", now_at)
-        for field, tag in sorted(old[was_at].tagged.items()):
-            text = f"the {'model' if kind == 'field' else 'table'} is moved, and was {was_at} ({tag})"
-            yield Change("other", f"{name}.{field}", where, text)
-    old = {key: one for key, one in old.items() if key not in moved.values()} | {n: old[o] for n, o in moved.items()}
-    for key in sorted(old.keys() | new.keys()):
-        where, _, name = key.rpartition(".") if kind == "field" else ("", "", key)
-        before, after = old.get(key, Model()), new.get(key, Model())
-        for one in sorted({*before.collected, *after.collected} if key in old and key in new else ()):
-            if one not in after.collected:
-                yield Change("widening", f"{name}.{one}", where, "what values were collected for is kept no more")
-            elif one not in before.collected:
-                yield Change("narrowing", f"{name}.{one}", where, "what values were collected for is kept now")
-        for one in sorted({*before.tagged, *after.tagged, *before.untagged, *after.untagged}):
-            subject = f"{name}.{one}"
-            was, now = before.tagged.get(one), after.tagged.get(one)
-            if was is not None and now is not None:
-                yield from _tag(subject, where, was, now)
-            elif was is not None and one in after.untagged:
-                yield Change("widening", subject, where, f"has no tag any more (was {was})")
-            elif was is not None:
-                yield Change("other", subject, where, f"the {kind} is gone (was {was})")
-            elif now is not None and one in before.untagged:
-                yield Change("narrowing", subject, where, f"has a tag now ({now})")
-            elif now is not None:
-                yield Change("other", subject, where, f"a new {kind} ({now})")
-            elif key in old and key in new and one not in before.untagged:
-                yield Change("other", subject, where, f"a new {kind} without a tag, beside tagged ones")
-
-
-def _moved(old: Mapping[str, Model], new: Mapping[str, Model]) -> Iterator[tuple[str, str]]:
-    """The models that are there under another name, which would hide what they were held to: the new and the old one.
-
-    One is taken for another that is gone where it has the same name in another module, or else the same tagged fields.
-    """
-    gone = [key for key in sorted(old) if key not in new]
-    for key in sorted(new.keys() - old.keys()):
-        named = [one for one in gone if one.rpartition(".")[2] == key.rpartition(".")[2]]
-        alike = [one for one in gone if old[one].tagged.keys() == new[key].tagged.keys()]
-        if named or alike:
-            was = (named or alike)[0]
-            gone.remove(was)
-            yield key, was
-
-
 def _gates(old: Mapping[str, Tag], new: Mapping[str, Tag]) -> Iterator[Change]:
     for key in sorted(old.keys() | new.keys()):
         where, _, name = key.partition(":") if ":" in key else key.rpartition(".")
@@ -171,7 +60,7 @@ def _gates(old: Mapping[str, Tag], new: Mapping[str, Tag]) -> Iterator[Change]:
         elif key not in old:
             yield Change("narrowing", subject, where, f"asks for a purpose now ({new[key]})")
         else:
-            yield from _tag(subject, where, old[key], new[key])
+            yield from compare_tags(subject, where, old[key], new[key])
 
 
 def _handovers(old: Mapping[tuple[str, str], str], new: Mapping[tuple[str, str], str]) -> Iterator[Change]:
@@ -186,14 +75,42 @@ def _handovers(old: Mapping[tuple[str, str], str], new: Mapping[tuple[str, str],
             yield Change("other", subject, "", f"the handover has another reason: {now} (was {was})")
 
 
-def _emergencies(old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[Change]:
+def _counted(old: Mapping[str, int], new: Mapping[str, int], does: str) -> Iterator[Change]:
     for key in sorted(old.keys() | new.keys()):
         where, _, name = key.partition(":")
         was, now = old.get(key, 0), new.get(key, 0)
-        if now > was:
-            yield Change("widening", f"{name}()", where, f"opens break_glass {_times(now)} (was {_times(was)})")
-        elif now < was:
-            yield Change("narrowing", f"{name}()", where, f"opens break_glass {_times(now)} (was {_times(was)})")
+        if was != now:
+            kind: Kind = "widening" if now > was else "narrowing"
+            yield Change(kind, f"{name}()", where, f"{does} {_times(now)} (was {_times(was)})")
+
+
+def _observing(old: Lock, new: Lock) -> Iterator[Change]:
+    functions = [{key: number for key, number in one.observing.items() if ":" in key} for one in (old, new)]
+    yield from _counted(functions[0], functions[1], "may turn to observe mode")
+    classes = [{key for key in one.observing if ":" not in key} for one in (old, new)]
+    moved = dict(moved_to(old.models, new.models))
+    for key in sorted(classes[0] | classes[1]):
+        where, _, name = key.rpartition(".")
+        if key not in classes[0] and moved.get(key) not in classes[0]:
+            held = key in old.models or key in moved  # a model that is new has promised nothing so far
+            yield Change(
+                "widening" if held else "other", name, where, "only observes: what its tags refuse is let through"
+            )
+        elif key not in classes[1] and key in new.models:
+            yield Change("narrowing", name, where, "enforces its tags now")
+
+
+def _packages(old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
+    for one in old:
+        if not any(f"{one}.".startswith(f"{whole}.") for whole in new):
+            yield Change("widening", one, "", "is not looked at any more: what it declares is held to nothing")
+
+
+def _with_plain(
+    old: Mapping[str, Model], new: Mapping[str, Model], plain: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, Model]:
+    """What is there, with what had tags and has lost them all."""
+    return {**{key: Model(untagged=plain[key]) for key in old if key in plain}, **new}
 
 
 def _times(number: int) -> str:

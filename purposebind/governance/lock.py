@@ -24,6 +24,7 @@ from purposebind.purpose import is_purpose_name
 __all__ = ["Lock", "LockError", "Model", "Tag"]
 
 _VERSION: Final = 1
+_COUNTS: Final = ("break_glass", "observing", "late_handovers")
 _TIME: Final = re.compile(r"(?:(\d+) days?)?(?:(?:^|, )(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
 _HEADING: Final = (
     "# What this code may use personal data for. Written by `purposebind lock`: do not edit, change the tags.\n"
@@ -100,6 +101,11 @@ class Lock:
         gates: The functions under `requires_purpose`, by module and name.
         handovers: The reasons of handovers, by the names of the two purposes.
         break_glass: How often each function opens `break_glass`, by module and name.
+        observing: How often each function may turn to observe mode, by module and name; and the models that only
+            observe.
+        late_handovers: How often each function declares a handover that is not known before it runs.
+        plain: The fields of classes and tables without a tag, where they are known. They are not written: they only
+            tell that what had tags has lost them all.
     """
 
     packages: tuple[str, ...]
@@ -109,6 +115,9 @@ class Lock:
     gates: Mapping[str, Tag] = field(default_factory=dict[str, Tag])
     handovers: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     break_glass: Mapping[str, int] = field(default_factory=dict[str, int])
+    observing: Mapping[str, int] = field(default_factory=dict[str, int])
+    late_handovers: Mapping[str, int] = field(default_factory=dict[str, int])
+    plain: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"], compare=False)
 
     def __str__(self) -> str:
         """The lock as TOML."""
@@ -121,7 +130,8 @@ class Lock:
         for name, models in (("models", self.models), ("tables", self.tables)):
             document[name] = {key: _of_model(model) for key, model in sorted(models.items())}
         document["gates"] = {key: _of_tag(tag) for key, tag in sorted(self.gates.items())}
-        document["break_glass"] = dict(sorted(self.break_glass.items()))
+        for name in _COUNTS:
+            document[name] = dict(sorted(getattr(self, name).items()))
         written: str = _library("tomli_w").dumps(
             {key: value for key, value in document.items() if value not in ({}, [])}
         )
@@ -176,7 +186,7 @@ def _library(name: str) -> Any:
 def _of(document: dict[str, Any]) -> Lock:
     _require_known(
         document,
-        {"version", "packages", "purposes", "models", "tables", "gates", "handovers", "break_glass"},
+        {"version", "packages", "purposes", "models", "tables", "gates", "handovers", *_COUNTS},
     )
     return Lock(
         packages=tuple(map(_text, document["packages"])),
@@ -187,8 +197,14 @@ def _of(document: dict[str, Any]) -> Lock:
         handovers={
             (_text(one["from"]), _text(one["to"])): _text(one["reason"]) for one in document.get("handovers", ())
         },
-        break_glass={key: int(value) for key, value in document.get("break_glass", {}).items()},
+        break_glass=_counts(document.get("break_glass", {})),
+        observing=_counts(document.get("observing", {})),
+        late_handovers=_counts(document.get("late_handovers", {})),
     )
+
+
+def _counts(value: dict[str, Any]) -> dict[str, int]:
+    return {key: int(number) for key, number in value.items()}
 
 
 def _model(value: dict[str, Any]) -> Model:

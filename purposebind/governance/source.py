@@ -1,20 +1,61 @@
-"""What the text of a module shows that its objects do not: who asks for a purpose, and who opens an emergency.
+"""The text of modules: their syntax trees, and what the expressions in them stand for.
 
-Names are resolved where the module itself has them, and no code of the module's runs for it. What cannot be resolved
-is told as such, and never taken for nothing.
+Names are resolved where the module itself has them, or where the function around them imports them, and no code of the
+module's runs for it. What cannot be resolved is told as such, and never taken for nothing.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from purposebind import Purpose, requires_purpose
+from purposebind import Purpose
 
-__all__ = ["emergencies", "gates", "tree_of", "value_of"]
+__all__ = ["Place", "is_function", "places", "tree_of", "value_of"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An expression or statement, and what is around it.
+
+    Attributes:
+        node: What stands there.
+        parents: The nodes around it, the nearest first.
+        around: The qualified name of the function or class around it; empty for the module.
+        names: What names stand for there.
+    """
+
+    node: ast.AST
+    parents: tuple[ast.AST, ...]
+    around: str
+    names: Mapping[str, Any]
+
+    @property
+    def parent(self) -> ast.AST:
+        """The node around it."""
+        return self.parents[0]
+
+    @property
+    def runs_later(self) -> bool:
+        """Whether it is in a function, and not run by the import of its module."""
+        return any(is_function(one) or isinstance(one, ast.Lambda) for one in self.parents)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it is there for being told apart from others, or as a type, and nothing is done with it."""
+        parent = self.parent
+        return isinstance(parent, ast.Compare) or (
+            isinstance(parent, ast.Call)
+            and isinstance(parent.func, ast.Name)
+            and parent.func.id in ("isinstance", "issubclass")
+        )
 
 
 def tree_of(module: ModuleType) -> ast.Module | None:
@@ -25,7 +66,7 @@ def tree_of(module: ModuleType) -> ast.Module | None:
         return None
 
 
-def value_of(node: ast.AST, names: dict[str, Any]) -> Any:
+def value_of(node: ast.AST, names: Mapping[str, Any]) -> Any:
     """Return what an expression stands for, as far as names and namespaces tell; None where they do not."""
     if isinstance(node, ast.Name):
         return names.get(node.id)
@@ -34,74 +75,83 @@ def value_of(node: ast.AST, names: dict[str, Any]) -> Any:
         # A property would run code of the user's: only what lies in a namespace is looked at.
         if isinstance(owner, (ModuleType, type)):
             return vars(owner).get(node.attr)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "find":
+        return owner.parent if isinstance(owner, Purpose) and node.attr == "parent" else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("find", "child"):
         owner, name = value_of(node.func.value, names), node.args[0] if node.args else None
-        if owner is Purpose and isinstance(name, ast.Constant) and isinstance(name.value, str):
-            return next((p for p in Purpose.declared() if p.name == name.value), None)
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            if owner is Purpose and node.func.attr == "find":
+                return _purpose(name.value)
+            if isinstance(owner, Purpose) and node.func.attr == "child":
+                return _purpose(f"{owner.name}.{name.value}")
     return None
 
 
-def gates(module: ModuleType) -> Iterator[tuple[str, requires_purpose | None]]:
-    """Yield the functions of a module under `requires_purpose`, by their qualified names.
-
-    Each comes with its gate, or with None where the text does not show which purposes it asks for.
-    """
-    names = vars(module)
-    for qualname, node in _functions(tree_of(module)):
-        for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call) and value_of(decorator.func, names) is requires_purpose:
-                yield qualname, _gate(decorator, names)
-            elif isinstance(made := value_of(decorator, names), requires_purpose):
-                yield qualname, made
-
-
-def _gate(call: ast.Call, names: dict[str, Any]) -> requires_purpose | None:
-    never: list[Any] = []
-    for keyword in call.keywords:
-        if keyword.arg != "never" or not isinstance(keyword.value, (ast.List, ast.Tuple, ast.Set)):
-            return None
-        never = [value_of(one, names) for one in keyword.value.elts]
-    allowed = [value_of(one, names) for one in call.args]
-    if not allowed or not all(isinstance(one, Purpose) for one in (*allowed, *never)):
-        return None
-    return requires_purpose(*allowed, never=never)
-
-
-def emergencies(module: ModuleType) -> Iterator[str]:
-    """Yield the qualified name of the function around each call of `break_glass` in a module."""
+@lru_cache(maxsize=1)  # several ask about one module, and then about the next
+def places(module: ModuleType) -> tuple[Place, ...]:
+    """Return what stands in a module, from its top to its end; nothing where there is no source beside it."""
     tree = tree_of(module)
-    if tree is None:
-        return
-    from purposebind.break_glass import break_glass
-
-    names = vars(module)
-    inside = dict(_calls(tree, "<module>"))
-    for call, qualname in inside.items():
-        if value_of(call.func, names) is break_glass or _is_named(call.func):
-            yield qualname
+    return () if tree is None else tuple(_inside(tree, (), "", vars(module), module))
 
 
-def _is_named(node: ast.expr) -> bool:
-    """Whether it is called by its name where the module has another, in a function that imports it."""
-    return (node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")) == "break_glass"
+def is_function(node: ast.AST) -> bool:
+    """Return whether a node is the definition of a function."""
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
 
 
-def _functions(tree: ast.AST | None, around: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for node in ast.iter_child_nodes(tree) if tree is not None else ():
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield f"{around}{node.name}", node
-            yield from _functions(node, f"{around}{node.name}.<locals>.")
-        elif isinstance(node, ast.ClassDef):
-            yield from _functions(node, f"{around}{node.name}.")
-        else:
-            yield from _functions(node, around)
-
-
-def _calls(node: ast.AST, around: str) -> Iterator[tuple[ast.Call, str]]:
+def _inside(
+    node: ast.AST, parents: tuple[ast.AST, ...], around: str, names: Mapping[str, Any], module: ModuleType
+) -> Iterator[Place]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        around = _under(around, node.name, parents)
+        names = {**names, **found} if (found := _imported(node, module)) else names
+    elif isinstance(node, ast.ClassDef):
+        around = _under(around, node.name, parents)
+        names = {**names, **held} if (held := _namespace(around, module)) else names
     for child in ast.iter_child_nodes(node):
-        inner = around
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            inner = child.name if around == "<module>" else f"{around}.{child.name}"
-        if isinstance(child, ast.Call):
-            yield child, around
-        yield from _calls(child, inner)
+        yield Place(child, (node, *parents), around, names)
+        yield from _inside(child, (node, *parents), around, names, module)
+
+
+def _under(around: str, name: str, parents: tuple[ast.AST, ...]) -> str:
+    nearest = next((one for one in parents if is_function(one) or isinstance(one, ast.ClassDef)), None)
+    if nearest is None:
+        return name
+    return f"{around}.<locals>.{name}" if is_function(nearest) else f"{around}.{name}"
+
+
+def _namespace(qualname: str, module: ModuleType) -> Mapping[str, Any]:
+    """What a class holds, where it can be reached from its module."""
+    found: Any = module
+    for part in qualname.split("."):
+        found = vars(found).get(part) if issubclass(type(found), (ModuleType, type)) else None
+    return vars(found) if issubclass(type(found), type) and found.__module__ == module.__name__ else {}
+
+
+def _imported(function: ast.AST, module: ModuleType) -> dict[str, Any]:
+    """What a function imports, by the names that it has there."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                found[one.asname or one.name.partition(".")[0]] = sys.modules.get(
+                    one.name if one.asname else one.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            source = _source(node, module)
+            held = vars(sys.modules[source]) if source in sys.modules else {}
+            for one in node.names:
+                inner = held.get(one.name, sys.modules.get(f"{source}.{one.name}"))
+                found |= dict(held) if one.name == "*" else {one.asname or one.name: inner}
+    return found
+
+
+def _source(node: ast.ImportFrom, module: ModuleType) -> str:
+    package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
+    try:
+        return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+    except ImportError:
+        return ""
+
+
+def _purpose(name: str) -> Purpose | None:
+    return next((one for one in Purpose.declared() if one.name == name), None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from .comparing import Change, Kind
+from .changes import Change, Kind
 
 __all__ = ["FORMS"]
 

@@ -82,7 +82,7 @@ def edited(source: bytes, plan: Plan, resolve: Callable[[str], Any]) -> tuple[st
     if not tagging.done:
         return before, before, set()
     context = CodemodContext()
-    for one in plan.imports:
+    for one in dict.fromkeys(plan.imports):
         if one.name:
             AddImportsVisitor.add_needed_import(context, one.module, one.name, one.alias or None)
         else:

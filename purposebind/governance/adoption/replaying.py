@@ -11,6 +11,7 @@ What this module keeps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ __all__ = ["OUTCOMES", "Outcome", "Replay", "Replayed", "outcome_of", "replay", 
 Outcome = Literal["refused", "consent", "passes", "unknown", "same"]
 """What becomes of a read under the proposal: it is refused, or needs the person's consent, and did not before; it is
 allowed, and was not; nobody can tell; or nothing changes."""
+_NUMBER: Final = re.compile(r" \(\d+\)$")
 OUTCOMES: Final[tuple[Outcome, ...]] = ("refused", "consent", "passes", "unknown")
 
 
@@ -187,21 +189,27 @@ def tags_by_label(lock: Lock, names: Mapping[str, Sequence[str]]) -> dict[str, l
         names: What columns, with their tables, the fields of entities are.
     """
     found: dict[str, list[Tag | None]] = {}
-    columns: dict[str, Tag | None] = {}
+    columns: dict[str, list[Tag | None]] = {}
     for key, model in lock.models.items():
         for name in (*model.tagged, *model.untagged):
-            _add(found, f"{key.rpartition('.')[2]}.{name}", model.tagged.get(name))
+            _add(found, f"{_unnumbered(key.rpartition('.')[2])}.{_unnumbered(name)}", model.tagged.get(name))
     for key, table in lock.tables.items():
         for name in (*table.tagged, *table.untagged):
-            columns[f"{key}.{name}"] = table.tagged.get(name)
-            _add(found, f"{key}.{name}", table.tagged.get(name))
+            place, tag = f"{_unnumbered(key)}.{name}", table.tagged.get(name)
+            columns.setdefault(place, []).append(tag)
+            _add(found, place, tag)
     for label, places in names.items():
         for place in places:
-            if place in columns:
-                _add(found, label, columns[place])
+            for tag in columns.get(place, ()):
+                _add(found, label, tag)
     for key, gate in lock.gates.items():
-        _add(found, f"{key.partition(':')[2]}()", gate)
+        _add(found, f"{_unnumbered(key.partition(':')[2])}()", gate)
     return found
+
+
+def _unnumbered(name: str) -> str:
+    """A name without the number that a lock gives to the second of it, and to further ones."""
+    return _NUMBER.sub("", name)
 
 
 def _add(found: dict[str, list[Tag | None]], label: str, tag: Tag | None) -> None:

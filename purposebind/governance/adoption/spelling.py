@@ -88,8 +88,7 @@ class Speller:
 
 def imported_as(name: str, module: str, into: ModuleType, text: str = "") -> Spelling:
     """Return how to write what is imported, under another name where a module has its name for something else."""
-    held = vars(into).get(name)
-    same = held is None or held is getattr(sys.modules[module], name, None)
+    same = name not in vars(into) or vars(into)[name] is getattr(sys.modules[module], name, None)
     text = text or name
     alias = "" if same else f"_{name}"
     return Spelling(text if same else f"{alias}{text[len(name) :]}", module, name, alias)

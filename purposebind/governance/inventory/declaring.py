@@ -22,8 +22,8 @@ from typing_extensions import is_typeddict
 
 from purposebind import PolicyError
 from purposebind.describing import declared_tags
+from purposebind.governance.gating import gates
 from purposebind.governance.importing import is_in
-from purposebind.governance.source import gates
 from purposebind.policy import Policy
 
 __all__ = ["DeclaredField", "declared_fields"]
@@ -83,7 +83,7 @@ def declared_fields(modules: Iterable[ModuleType], packages: Iterable[str]) -> t
     for module in listed:
         for qualname, gate in gates(module):
             if gate is not None:
-                add(DeclaredField(f"{qualname}()", module.__name__, gate.policy))
+                add(DeclaredField(f"{qualname}()", module.__name__, gate))
     return [found[key] for key in sorted(found)], sorted(set(problems))
 
 

@@ -68,6 +68,7 @@ class Boundary:
         opening: Whether validation may look into a box: a validator of the user's, or pydantic where it goes through,
             hashes or compares what it is given. What is in boxes then goes in without them, at once.
         validator: The validator without the wrap, for the model's own entry points; None until the class is complete.
+        direct: How it validates Python's values: its method, looked up once.
         seal: Puts every tagged value of an instance in its box, and says so.
     """
 
@@ -94,6 +95,7 @@ class Boundary:
         self._revalidates = cls.model_config.get("revalidate_instances", "never")
         self.opening = True  # until its schema tells more
         self.validator: SchemaValidator | Any = None
+        self.direct: Callable[..., Any] | None = None
         handing_down = reaching if subject is not None else frozenset[str]()
         self.seal = sealer(cls, self.bindings, subject, derived, handing_down, collected)
 

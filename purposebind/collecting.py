@@ -77,18 +77,20 @@ class Collecting(BaseModel):
             __tracebackhide__ = True
             cls = self.__class__
             boundary = cls.__purpose_boundary__
-            own = boundary is not None and boundary.cls is cls and boundary.validator is not None
-            way = (boundary.validator if own else own_validator(cls)).validate_python
-            recover = boundary.again(data) if own and boundary.opening else None
+            own = boundary is not None and boundary.cls is cls and boundary.direct is not None
+            way = boundary.direct if own else own_validator(cls).validate_python
+            recover = None
+            if own and boundary.opening:
+                recover = boundary.again(data)
             try:
-                validated = self if recover is not None else way(data, self_instance=self)
+                validated = way(data, self_instance=self) if recover is None else None
             except ValidationError as error:
                 recover = recovery(cls, error, data)
             else:
+                if own and validated is self:
+                    boundary.seal(self)
+                    return
                 if recover is None:
-                    if own and validated is self:
-                        boundary.seal(self)
-                        return
                     sealed(cls, validated, data)
             finally:
                 del data  # a traceback shows the locals of this function (R7)
@@ -115,8 +117,8 @@ class Collecting(BaseModel):
             if by_alias is False and by_name is not True:
                 refuse_alias_use()
             boundary = cls.__purpose_boundary__
-            own = boundary is not None and boundary.cls is cls and boundary.validator is not None
-            way = (boundary.validator if own else own_validator(cls)).validate_python
+            own = boundary is not None and boundary.cls is cls and boundary.direct is not None
+            way = boundary.direct if own else own_validator(cls).validate_python
             recover = boundary.again(obj) if own and boundary.opening else None
             try:
                 result = recover or way(

@@ -45,6 +45,7 @@ def own_validator(cls: Any) -> Any:
         # Not a SchemaValidator where a plugin of pydantic's watches: it is to see what is sealed and cleaned already.
         plain = plain_schema(cls) if isinstance(wrapped, SchemaValidator) else None
         boundary.validator = wrapped if plain is None else _plain_validator(plain)
+        boundary.direct = boundary.validator.validate_python
     return boundary.validator or cls.__pydantic_validator__
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .policy import Policy
 
 __all__ = [
+    "COLLECTING",
     "DEAD",
     "UNCACHED",
     "ActiveSet",
@@ -153,6 +154,8 @@ class Frame:
         """Have what is sealed in this frame be collected for `collected`, and for what it was already."""
         self.collected = collected if self.collected is None else self.collected.join(collected)
         self.hereditary = True
+        if not COLLECTING:
+            COLLECTING.append(True)
 
     def inherit(self, around: Frame) -> None:
         """Take over what the frame around hands down, where this one has none of its own."""
@@ -208,6 +211,8 @@ class Frame:
         return Site(self.code, self.offset)
 
 
+COLLECTING: Final[list[bool]] = []
+"""Empty until something is collected for a purpose: whoever seals looks here before it looks for a frame."""
 DEAD: Final = _Nothing()
 UNCACHED: Final = _Nothing()
 _open: set[Frame] = set()

@@ -21,13 +21,15 @@ from . import retaining
 from .config import Mode
 from .enforcement import Binding, admit
 from .guards import bound
-from .joining import until_of
+from .joining import same_person, until_of
 from .policy import Policy
+from .recording import identity
 from .scope import current_frame
 from .sealed import Sealed, ask, seal
-from .subjects import BoxedSubject, Subject
+from .subjects import BoxedSubject, Subject, resolved
 
 __all__ = [
+    "anothers",
     "asked",
     "binding",
     "boxed",
@@ -45,6 +47,7 @@ __all__ = [
     "renewed",
     "settle",
     "tell",
+    "unowned",
     "unsealed",
 ]
 
@@ -180,6 +183,27 @@ def settle(
 def is_somebodys(box: Sealed[Any]) -> bool:
     """Whether a box knows whose data it holds."""
     return box._purposebind_subject is not None
+
+
+def anothers(box: Sealed[Any], person: Any) -> bool:
+    """Whether reading what is in a box hangs on the consent of somebody else than `person`, who could not give it (R8).
+
+    A box that does not know its person is whoever's it is given to.
+
+    Args:
+        box: The box.
+        person: The value of the `SubjectId` of where it is put, or its box; None where that is not known.
+    """
+    known = box._purposebind_subject
+    if known is None or not box._purposebind_binding.policy.consent:
+        return False
+    theirs = BoxedSubject(person) if type(person) is Sealed else person
+    return known is Subject.SHARED or not same_person(identity(resolved(known, box)), identity(theirs))
+
+
+def unowned(box: Sealed[Any]) -> Sealed[Any]:
+    """Return what is in a box in another one, that does not know whose it is: for where that is kept elsewhere."""
+    return seal(box._purposebind_value, box._purposebind_binding, None, until_of(box))
 
 
 def is_settled(box: Sealed[Any]) -> bool:

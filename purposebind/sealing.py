@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import MISSING
 
 from .enforcement import Binding
+from .frames import COLLECTING
 from .guards import bound
 from .inheriting import hand_down
 from .policy import Policy
@@ -26,16 +27,14 @@ _AS_IT_IS = frozenset((type(None), type(MISSING), Sealed))  # absence stays bare
 
 _ENTER = """\
 def seal_model(model):
-    collected = current_frame().collected
-    if collected is not None:
+    if collecting and (collected := current_frame().collected) is not None:
         return seal_collected(model, collected)
     values = model.__dict__
     subject = subject_of(values)
     try:
 """
 _COLLECTED = """\
-    collected = current_frame().collected
-    if collected is not None:
+    if collecting and (collected := current_frame().collected) is not None:
         return seal_collected(model, collected)
 """
 _FIELD = """\
@@ -134,6 +133,7 @@ def sealer(
         "Sealed": Sealed,
         "as_it_is": _AS_IT_IS,
         "collected_at": collected_field,
+        "collecting": COLLECTING,
         "current_frame": current_frame,
         "retained_until": retained_until,
         "forget_derived": forget_derived,

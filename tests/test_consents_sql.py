@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
+import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import traceback
 import uuid
+import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
+import hypothesis
 import pytest
 from consent_reader import OFFERS, Customer
+from hypothesis import strategies as st
 from postgres_server import running
 from real_parts import need
-from sqlalchemy import MetaData, create_engine, event, text
+from sqlalchemy import Connection, MetaData, create_engine, event, insert, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -32,15 +40,17 @@ from purposebind import (
     Purpose,
     PurposeModel,
     PurposeViolation,
+    Sealed,
     SubjectId,
     configure,
     purpose_scope,
 )
 from purposebind.consent import Choice, InMemoryConsents
 from purposebind.errors import Reason
-from purposebind.integrations.sqlalchemy import SQLAlchemyConsents, guard
+from purposebind.integrations.sqlalchemy import SQLAlchemyConsents, guard, to_model
 
 WEEKLY = OFFERS.child("weekly", "Once a week")
+LOCAL = WEEKLY.child("local", "Of what is near")
 CARE = Purpose("csql_care", "Answer questions")
 HOUR = timedelta(hours=1)
 
@@ -54,6 +64,19 @@ class Stored(Base):
 
     id: Mapped[Annotated[int, SubjectId]] = mapped_column(primary_key=True)
     phone: Mapped[Annotated[str, AllowedFor(CARE, with_consent=[OFFERS])]]
+
+
+TAG = AllowedFor(CARE, with_consent=[OFFERS])
+
+
+class Own(Base):
+    """Several of one person's."""
+
+    __tablename__ = "own"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[Annotated[int, SubjectId]]
+    phone: Mapped[Annotated[str | None, AllowedFor(CARE, with_consent=[OFFERS])]]
 
 
 class Patient(PurposeModel):
@@ -134,6 +157,28 @@ def test_it_answers_as_the_one_in_memory(consents: SQLAlchemyConsents) -> None:
     assert consents.consenting([], OFFERS) == set()
 
 
+@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.given(
+    history=st.lists(
+        st.tuples(st.sampled_from([1, "1", 2, "ada"]), st.sampled_from([OFFERS, WEEKLY, LOCAL, CARE]), st.booleans()),
+        max_size=12,
+    )
+)
+def test_any_history_means_the_same_in_both_stores(history: list[tuple[Any, Purpose, bool]]) -> None:
+    """The question is one of SQL, and its meaning that of `consent.in_force`."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = create_engine(f"sqlite:///{folder}/consents.db")
+        stores = SQLAlchemyConsents(engine), InMemoryConsents()
+        stores[0].create_table()
+        for person, purpose, given in history:
+            for store in stores:
+                (store.give(person, purpose, wording="1") if given else store.withdraw(person, purpose))  # type: ignore[attr-defined]
+        for purpose in (OFFERS, WEEKLY, LOCAL, CARE):
+            found, meant = (store.consenting([1, "1", 2, "ada", "nobody"], purpose) for store in stores)  # type: ignore[attr-defined]
+            assert found == meant
+        engine.dispose()
+
+
 def test_people_are_told_apart_by_their_type(consents: SQLAlchemyConsents) -> None:
     """17 and "17" are two people, and a key of another kind is nobody's."""
     one = uuid.uuid4()
@@ -182,6 +227,84 @@ def test_it_is_asked_in_any_scope_on_a_guarded_engine(engine: Engine, consents: 
             consents.withdraw(1, OFFERS)
             assert consents.history(1)
         assert not reads(one)
+
+
+class Name(str, Enum):
+    ADA = "ada"
+
+
+def test_a_person_has_one_text(consents: SQLAlchemyConsents) -> None:
+    """What Python writes for a member of an enum, or for a number of thousands of digits, is no person's."""
+    consents.give(Name.ADA, OFFERS, wording="1")
+    huge = 10**5000
+    assert consents.consenting(["ada", "Name.ADA", huge, -huge], OFFERS) == {"ada"}
+    with pytest.raises(TypeError, match="not a int"):
+        consents.give(huge, OFFERS, wording="1")
+    with pytest.raises(TypeError, match="The wording"):
+        consents.give(1, OFFERS, wording=None)  # type: ignore[arg-type]
+    assert consents.history(1) == []
+
+
+# --- Whose consent ---------------------------------------------------------------------------------------------------
+
+
+def test_nobody_consents_for_somebody_else(engine: Engine, consents: SQLAlchemyConsents) -> None:
+    """R8: my number in your row would be read with your consent, once it is loaded from there."""
+    configure(consent=consents, consent_max_age=timedelta())
+    consents.give(2, OFFERS, wording="1")
+    with Session(engine) as session:
+        session.add_all([Stored(id=1, phone="+1"), Stored(id=2, phone="+2")])
+        session.commit()
+        one, two = session.get_one(Stored, 1), session.get_one(Stored, 2)
+        assert [reads(one), reads(two)] == [False, True]
+        mine, theirs = vars(one)["phone"], vars(two)["phone"]
+        with purpose_scope(CARE):
+            both = Sealed.join(lambda a, b: f"{a}{b}", mine, theirs)
+        for box in (mine, both):
+            two.phone = box
+            assert not reads(two)
+            with pytest.raises(PolicyError, match="somebody else") as refused:
+                session.flush()
+            assert "+1" not in str(refused.value)
+            session.rollback()
+            session.add(Stored(id=3, phone=box))
+            with pytest.raises(PolicyError, match="somebody else"):
+                session.flush()
+            session.rollback()
+            for statement in (
+                insert(Stored).values(id=3, phone=box),
+                insert(Stored).values([{"id": 2, "phone": theirs}, {"id": 3, "phone": box}]),
+                update(Stored).where(Stored.id == 2).values(phone=box),
+            ):
+                with pytest.raises(PolicyError, match="consent of the person") as refused:
+                    session.execute(statement)
+                assert "+1" not in str(refused.value)
+                session.rollback()
+            with pytest.raises(PolicyError):
+                session.bulk_save_objects([Stored(id=3, phone=box)])
+            session.rollback()
+
+
+def test_what_is_the_same_persons_goes_where_she_is(engine: Engine, consents: SQLAlchemyConsents) -> None:
+    """Between her rows, through a model, by a bulk statement that says whose it is, and from nobody to a new row."""
+    configure(consent=consents, consent_max_age=timedelta())
+    consents.give(11, OFFERS, wording="1")
+    with Session(engine) as session:
+        session.add_all([Stored(id=11, phone="+1"), Own(person=11), Stored(phone=Sealed.of("+3", TAG))])
+        session.commit()
+        one, own = session.get_one(Stored, 11), session.scalars(select(Own)).one()
+        assert reads(one)
+        own.phone = vars(to_model(one, Patient))["phone"]
+        session.commit()
+        assert reads(own)
+        session.execute(insert(Own), [{"person": 11, "phone": vars(own)["phone"]}])
+        session.execute(update(Own).values(person=11, phone=vars(own)["phone"]))
+        merged = session.merge(Own(id=own.id, person=11, phone=vars(own)["phone"]))
+        session.commit()
+        session.expire_all()
+        assert [reads(one) for one in session.scalars(select(Own))] == [True, True]
+        assert merged is own
+        assert not reads(session.scalars(select(Stored).where(Stored.id != 11)).one())
 
 
 # --- When a choice counts --------------------------------------------------------------------------------------------
@@ -241,6 +364,81 @@ def test_a_choice_is_not_the_callers_to_roll_back(tmp_path: Path) -> None:
         connection.rollback()
     assert consents.consenting([1], OFFERS) == set()
     engine.dispose()
+
+
+def test_one_store_knows_of_the_others_transaction(engine: Engine, consents: SQLAlchemyConsents) -> None:
+    """Two parts of a service, with a store each: what the one holds uncommitted, the other keeps no answer to."""
+    other = SQLAlchemyConsents(engine)
+    configure(consent=other, consent_max_age=HOUR)
+    consents.give(1, OFFERS, wording="1")
+    patient = Patient(id=1, phone="+1")
+    with purpose_scope(OFFERS, subjects=[1]), engine.connect() as connection:
+        assert patient.phone == "+1"
+        consents.withdraw(1, OFFERS, connection=connection)
+        assert patient.phone == "+1"
+        connection.commit()
+        with pytest.raises(PurposeViolation):
+            patient.phone
+
+
+def test_a_forgotten_transaction_is_let_go(engine: Engine, consents: SQLAlchemyConsents) -> None:
+    """A connection that nobody has any more goes back to its pool, and answers are kept again."""
+    connection = engine.connect()
+    consents.withdraw(1, OFFERS, connection=connection)
+    gone = weakref.ref(connection)
+    del connection
+    gc.collect()
+    assert gone() is None
+    consents.give(1, OFFERS, wording="1")  # nobody holds the table
+    asked: list[Any] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given))
+    configure(consent=consents, consent_max_age=HOUR)
+    patient = Patient(id=1, phone="+1")
+    with purpose_scope(OFFERS):
+        assert patient.phone == "+1"
+        before = len(asked)
+        assert patient.phone == "+1"
+    assert len(asked) == before > 0
+
+
+def test_what_is_committed_counts_though_what_follows_fails(
+    engine: Engine, consents: SQLAlchemyConsents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network goes after the commit: the process that withdrew may not go on as if it had not."""
+    configure(consent=consents, consent_max_age=HOUR)
+    consents.give(1, OFFERS, wording="1")
+    patient, commit = Patient(id=1, phone="+1"), Connection.commit
+
+    def cut(connection: Connection) -> None:
+        commit(connection)
+        raise OSError("cut off")
+
+    with purpose_scope(OFFERS, subjects=[1]):
+        assert patient.phone == "+1"
+        with monkeypatch.context() as patched:
+            patched.setattr(Connection, "commit", cut)
+            with pytest.raises(OSError, match="cut off"):
+                consents.withdraw(1, OFFERS)
+        with pytest.raises(PurposeViolation):
+            patient.phone
+
+
+def test_a_child_process_asks_on_connections_of_its_own(
+    engine: Engine, consents: SQLAlchemyConsents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On those of the parent two would ask at once, and take each other's answers."""
+    consents.give(1, OFFERS, wording="1")
+    pool = engine.pool
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        assert consents.consenting([1], OFFERS) == {1}
+        assert engine.pool is not pool
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1, "the parent's is left alone"
+        own = engine.pool
+        assert consents.consenting([1], OFFERS) == {1}
+        assert engine.pool is own
+    pool.dispose()  # the parent's part
 
 
 def test_numbers_are_in_the_order_of_the_commits(tmp_path: Path) -> None:
@@ -371,6 +569,46 @@ def test_no_error_names_a_person(tmp_path: Path) -> None:
     with Session(engine) as session, pytest.raises(StatementError) as failed:
         consents.give(8675309, OFFERS, wording="1", connection=session)
     assert "8675309" not in str(failed.value)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_no_log_names_a_person(database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """R7: with ``echo="debug"``, SQLAlchemy logs parameters and rows. Here they are who consents to what."""
+    engine = create_engine(url(database, tmp_path), echo="debug")
+    consents = SQLAlchemyConsents(engine)
+    consents.create_table()
+    with caplog.at_level(logging.DEBUG, "sqlalchemy"):
+        consents.give(8675309, OFFERS, wording="1")
+        assert consents.consenting([8675309], OFFERS) == {8675309}
+        assert len(consents.history(8675309)) == 1
+        with engine.begin() as connection:
+            consents.withdraw(8675309, OFFERS, connection=connection)
+            assert connection.engine is engine
+            connection.execute(text("SELECT :shown"), {"shown": "shown"})
+        with Session(engine) as session:
+            consents.give(8675309, OFFERS, wording="2", connection=session)
+            session.commit()
+    assert "INSERT INTO purposebind_consent" in caplog.text
+    assert "8675309" not in caplog.text
+    assert "'shown'" in caplog.text, "what is the service's own stays as it was"
+    engine.dispose()
+
+
+def test_no_server_quotes_the_row(tmp_path: Path) -> None:
+    """R7: PostgreSQL's DETAIL says which row a constraint refused. A service may have put one on the table."""
+    engine = create_engine(url("postgresql", tmp_path))
+    consents = SQLAlchemyConsents(engine)
+    consents.create_table()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE purposebind_consent ADD CONSTRAINT early CHECK (wording <> 'draft')"))
+    number = 8675000 + 309
+    for connect in (lambda: contextlib.nullcontext(), engine.begin):
+        with pytest.raises(StatementError, match="early") as failed, connect() as connection:
+            consents.give(number, OFFERS, wording="draft", connection=connection)
+        one: Any = failed.value
+        told = [*traceback.format_exception(one), repr(vars(one)), repr(one.orig.diag.message_detail)]
+        assert str(number) not in "".join(told)
     engine.dispose()
 
 

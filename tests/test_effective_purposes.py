@@ -101,7 +101,7 @@ class Known:
         box: The box.
         limit: What it may be used for at the most.
         collected: What it was collected for; None where nobody said.
-        person: Whose it is; None where it is several people's.
+        person: Whose it is; None where it is several people's, or nobody can say.
     """
 
     box: Any
@@ -190,9 +190,8 @@ class Machine(RuleBasedStateMachine):
         block=st.none() | st.sampled_from(PURPOSES),
     )
     def into_a_model(self, known: Known, into: Any, person: int, way: str, block: Purpose | None) -> Known:
-        """Also within a block: what comes in sealed was collected elsewhere."""
+        """Also within a block: what comes in sealed was collected elsewhere. In another's record it is nobody's."""
         model, tag = into
-        person = known.person or person
 
         def make() -> Any:
             if way == "init":
@@ -212,7 +211,8 @@ class Machine(RuleBasedStateMachine):
         else:
             with collected_for(block):
                 made = make()
-        return self.keep(Known(vars(made)["phone"], known.limit & tag, known.collected, person))
+        whose = person if known.person == person else None
+        return self.keep(Known(vars(made)["phone"], known.limit & tag, known.collected, whose))
 
     # --- Deriving ----------------------------------------------------------------------------------------------------
 
@@ -251,14 +251,15 @@ class Machine(RuleBasedStateMachine):
     )
     def stored(self, known: Known, table: Any, person: int, way: str, model: bool) -> Any:
         """What the row says is all that is left of what the box said: it is enough, or nothing is written."""
-        person = known.person or person
         says = known.collected if table is Kept else None
         loaded = WIDE if says is None else WIDE & says
         try:
             key = self.write(known, table, person, way)
         except PolicyError:
-            assert not loaded <= known.limit or says != known.collected
+            anothers = known.person != person and known.limit & ON_CONSENT
+            assert not loaded <= known.limit or says != known.collected or anothers
             return multiple()
+        assert known.person == person or not known.limit & ON_CONSENT, "somebody else's consent would open it"
         assert loaded <= known.limit, "it would come back wider"
         assert says == known.collected, "a tag that is widened later would open it"
         with Session(self.engine) as session:

@@ -190,6 +190,26 @@ def test_a_moved_value_does_not_start_anew(session: Session) -> None:
     assert not reads(session.get_one(Letter, 9))
 
 
+@pytest.mark.parametrize("time", [NOW, func.now()])
+def test_a_later_time_does_not_renew_what_was_moved(session: Session, time: Any) -> None:
+    """R8: an old address that is put into a row, and the row's time set to now, is as old as it was; in either order.
+    What is set anew, in plain, is as new as the time."""
+    for first in ("address", "collected_at"):
+        old, fresh = session.get_one(Letter, 3), session.get_one(Letter, 1)
+        assert not reads(old)
+        assert reads(fresh)
+        said = {"address": vars(old)["address"], "collected_at": time}
+        for name in sorted(said, key=lambda one: one != first):
+            setattr(fresh, name, said[name])
+        with pytest.raises(PolicyError, match="collected earlier"):
+            session.flush()
+        session.rollback()
+    old = session.get_one(Letter, 3)
+    old.address, old.collected_at = "new", time
+    session.commit()
+    assert reads(old)
+
+
 def test_a_failed_flush_makes_nothing_longer(session: Session) -> None:
     """A box that a flush has dealt with and that was not written is as narrow as before."""
     made = Letter(id=1, collected_at=LONG_AGO, address="x")

@@ -22,12 +22,15 @@ from sqlalchemy.orm import InstanceState, InstrumentedAttribute
 from sqlalchemy.orm.attributes import get_attribute, instance_dict, instance_state
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import Null
 
-from purposebind import Sealed
+from purposebind import PolicyError, Sealed
 from purposebind.holding import (
+    anothers,
     asked,
     binding,
     boxed,
+    collected_here,
     date,
     deadline,
     expires,
@@ -40,6 +43,7 @@ from purposebind.holding import (
 )
 
 from .rows import in_utc, storing
+from .sealed_type import ROUNDED
 
 if TYPE_CHECKING:
     from purposebind.enforcement import Binding
@@ -158,10 +162,10 @@ class _Watched:
             state._expire_attributes(state.dict, unsure)
 
     def inserting(self, mapper: Any, connection: Any, state: Any) -> None:
-        storing(state, self.bindings, self.kept, self.collected, new=True)
+        storing(state, self.bindings, self.kept, self.collected, self.subject, new=True)
 
     def updating(self, mapper: Any, connection: Any, state: Any) -> None:
-        storing(state, self.bindings, self.kept, self.collected, new=False)
+        storing(state, self.bindings, self.kept, self.collected, self.subject, new=False)
 
     def stored(self, mapper: Any, connection: Any, state: Any) -> None:
         settle(state.dict, self.bindings, self.subject, self.collected)
@@ -170,17 +174,21 @@ class _Watched:
         bound, subject, collected = self.assigned[key], self.subject, self.collected
 
         def set_(state: Any, value: Any, old: Any, initiator: Any) -> Any:
-            if (
-                value is None
-                or value is NO_VALUE
-                or isinstance(value, ClauseElement)
-                or hasattr(value, "__clause_element__")
-            ):
-                return value  # an expression is written into the statement, and weighed there
-            if type(value) is Sealed and value.policy is bound.policy and bound.policy.retain is None:
+            if value is None or value is NO_VALUE:
+                return value
+            if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
+                if collected_here() is not None and not isinstance(value, Null):
+                    raise PolicyError(
+                        f"{bound.field} is set to an expression of SQL in a collected_for block: what it is made of is "
+                        "not known, so that its row cannot say what for. Set a value, or do it outside of the block."
+                    )
+                return value  # it is written into the statement, and weighed there
+            person = state.dict.get(subject) if subject is not None else None
+            ready = type(value) is Sealed and value.policy is bound.policy and bound.policy.retain is None
+            if ready and (person is None or not anothers(value, person)):
                 return value
             until = deadline(state.dict.get(collected or ""), bound.policy)
-            return boxed(value, bound, state.dict.get(subject) if subject is not None else None, until)
+            return boxed(value, bound, person, until)
 
         return set_
 
@@ -193,24 +201,26 @@ class _Watched:
 
     def timed(self, state: Any, value: Any, old: Any, initiator: Any) -> Any:
         """The time of collection was set. Where there was one, what is retained is retained from then on."""
-        value = in_utc(value)
-        self._time(state, value, anew=state.key is not None or state.dict.get(initiator.key) is not None)
+        value, before = in_utc(value), state.dict.get(initiator.key)
+        self._time(state, value, anew=state.key is not None or before is not None, before=before)
         return value
 
-    def _time(self, state: Any, value: Any, *, anew: bool | None = None) -> None:
+    def _time(self, state: Any, value: Any, *, anew: bool = False, before: Any = None) -> None:
         """Have what is retained be retained from a time on: anew, or for no longer than it was.
 
         Args:
             state: The entity's state.
             value: The time.
-            anew: Whether for longer, too; without it, where the database has the value.
+            anew: Whether for longer, too, what was set here; what the database has is.
+            before: The time so far. What is older than that was moved here, and stays as old as it is.
         """
         for key, bound in self.assigned.items():
             box = state.dict.get(key)
             if type(box) is Sealed and bound.policy.retain is not None:  # a new box: others may hold this one
-                made = renewed(box, value)
-                longer = key not in state.committed_state if anew is None else anew
-                state.dict[key] = made if longer else boxed(box, bound, None, expires(made))
+                made, own, row = renewed(box, value), expires(box), deadline(before, bound.policy)
+                longer = anew and (own is None or (row is not None and own > row - ROUNDED))
+                has = state.key is not None and key not in state.committed_state
+                state.dict[key] = made if longer or has else boxed(box, bound, None, expires(made))
 
     def pickled(self, state: Any, saved: dict[str, Any]) -> None:
         """Leave out what the database has: it is loaded anew. What it does not have yet is pickled as a model is."""
@@ -268,7 +278,8 @@ def watch_instances(
     event.listen(cls, "refresh", watched.refreshed, raw=True)
     event.listen(cls, "refresh_flush", watched.returned, raw=True)
     event.listen(cls, "after_insert", watched.stored, raw=True)
-    if kept or collected is not None:
+    asks = subject is not None and any(one.policy.consent for one in bindings.values())
+    if kept or collected is not None or asks:
         event.listen(cls, "before_insert", watched.inserting, raw=True)
         event.listen(cls, "before_update", watched.updating, raw=True)
         event.listen(cls, "after_update", watched.stored, raw=True)

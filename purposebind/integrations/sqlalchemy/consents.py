@@ -7,33 +7,26 @@ What this module keeps:
 - A withdrawal counts as soon as it is committed. It is committed at once, on a connection of its own, or with the
   caller's transaction; and nothing that was heard before is kept then.
 - A database that does not answer in time raises, which denies.
-- **R7** Who was asked about stands in no error.
+- **R7** Who was asked about stands in no error, and in no log.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import threading
-import time
+import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from uuid import UUID
+from weakref import ref
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
     Connection,
-    DateTime,
     Engine,
-    Index,
     Integer,
     MetaData,
     String,
-    Table,
     bindparam,
     cast,
     func,
@@ -41,14 +34,13 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
-from purposebind import PolicyError, Purpose
+from purposebind import Purpose
 from purposebind.consent import Choice, changed, in_force
 
 from .cataloging import harmless
+from .consent_parts import engine_of, hidden, made_table, sqlite_in_time, text_of, text_or_none, unquoted
 
 __all__ = ["SQLAlchemyConsents"]
 
@@ -65,7 +57,8 @@ class SQLAlchemyConsents:
             it is in metadata of its own.
         table: The table's name.
         schema: The table's schema.
-        timeout: How long a question may take. What takes longer is refused.
+        timeout: How long a question may take, once there is a connection. What takes longer is refused. How long it may
+            take to get one is the engine's to say: ``pool_timeout=``, and the driver's ``connect_timeout``.
 
     Raises:
         PolicyError: The engine is of another database, is async, or has one connection that everybody shares.
@@ -97,11 +90,10 @@ class SQLAlchemyConsents:
         schema: str | None = None,
         timeout: timedelta = timedelta(seconds=2),
     ) -> None:
-        self._engine = _engine_of(engine)
+        self._engine = hidden(engine_of(engine))
         self._milliseconds = max(1, round(timeout / timedelta(milliseconds=1)))
-        self._open: list[Any] = []  # transactions of callers that hold choices
-        self._lock = threading.Lock()
-        self.table = _table(MetaData() if metadata is None else metadata, table, schema)
+        self._process = os.getpid()
+        self.table = made_table(MetaData() if metadata is None else metadata, table, schema)
         harmless(self.table)
 
     def create_table(self) -> None:
@@ -136,7 +128,7 @@ class SQLAlchemyConsents:
         rows = self.table.c
         query = select(rows.purpose, rows.given, rows.at, rows.wording, rows.id)
         with self._in_time() as connection:
-            found = connection.execute(query.where(rows.subject == _text(subject)).order_by(rows.id)).all()
+            found = connection.execute(query.where(rows.subject == text_of(subject)).order_by(rows.id)).all()
         return [Choice(purpose, given, _utc(at), wording, number) for purpose, given, at, wording, number in found]
 
     def consenting(self, subjects: Iterable[Any], purpose: Purpose, /) -> set[Any]:
@@ -145,8 +137,8 @@ class SQLAlchemyConsents:
         Raises:
             SQLAlchemyError: The database does not answer, or not in time.
         """
-        asked = {text: subject for subject in subjects if (text := _text_or_none(subject)) is not None}
-        unsettled = self._settle()
+        asked = {text: subject for subject in subjects if (text := text_or_none(subject)) is not None}
+        unsettled = _unsettled()
         line = sorted(one.name for one in purpose.ancestors)
         with self._in_time() as connection:
             given = {"subjects": self._listed(asked), "purposes": self._listed(line)}
@@ -154,12 +146,6 @@ class SQLAlchemyConsents:
         if unsettled:  # one of them may have been committed since: nothing of this is to be kept
             changed()
         return {asked[subject] for subject in _consenting(said, purpose)}
-
-    def _settle(self) -> bool:
-        """Whether transactions of callers that hold choices are open. Those that are over are forgotten."""
-        with self._lock:
-            self._open = [one for one in self._open if one.is_active]
-            return bool(self._open)
 
     def _last(self) -> Any:
         """The last choice of each person for each purpose: twice its number, and one more where consent was given."""
@@ -183,7 +169,17 @@ class SQLAlchemyConsents:
     def _record(
         self, subject: Any, purpose: Purpose, given: bool, wording: str, connection: Connection | Session | None
     ) -> Choice:
-        choice, person = Choice(purpose.name, given, datetime.now(timezone.utc), wording), _text(subject)
+        if not isinstance(wording, str):
+            raise TypeError(
+                f"The wording of a choice is the version that was shown, a str, not a {type(wording).__name__}."
+            )
+        choice, person = Choice(purpose.name, given, datetime.now(timezone.utc), wording), text_of(subject)
+        try:
+            return self._written(person, choice, connection)
+        finally:  # it may be committed, though what came after failed
+            changed()
+
+    def _written(self, person: str, choice: Choice, connection: Connection | Session | None) -> Choice:
         if connection is None:
             with self._in_time() as own:
                 made = self._add(own, person, choice)
@@ -195,12 +191,14 @@ class SQLAlchemyConsents:
                     f"connection= takes a Connection or a Session, not {type(connection).__name__}. Of an async "
                     "one: await session.run_sync(lambda session: consents.withdraw(..., connection=session))."
                 )
-            with _unquoted():
-                made = self._add(theirs, person, choice)
-            self._settle()
-            with self._lock:
-                self._open.append(theirs.get_transaction())
-        changed()
+            usual = theirs.engine
+            theirs.engine = hidden(usual)
+            try:
+                with unquoted():
+                    made = self._add(theirs, person, choice)
+            finally:
+                theirs.engine = usual
+            _open.add(ref(theirs.get_transaction()))
         return made
 
     def _add(self, connection: Connection, person: str, choice: Choice) -> Choice:
@@ -214,9 +212,12 @@ class SQLAlchemyConsents:
     @contextlib.contextmanager
     def _in_time(self) -> Generator[Connection]:
         """A connection of our own, on which the database stops what takes too long."""
-        with _unquoted(), self._engine.connect() as connection:
+        if self._process != os.getpid():  # those of the pool are the parent's, who is answered on them
+            self._engine.dispose(close=False)
+            self._process = os.getpid()
+        with unquoted(), self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
-                with _sqlite_in_time(connection, self._milliseconds):
+                with sqlite_in_time(connection, self._milliseconds):
                     yield connection
             else:
                 driver: Any = connection.connection.dbapi_connection
@@ -231,60 +232,17 @@ _LOCK = 1_347_769_188
 """What the locks of this module are told apart by from others of the same database."""
 
 
-def _engine_of(engine: Any) -> Engine:
-    bound = engine.kw.get("bind") if isinstance(engine, sessionmaker) else engine
-    if not isinstance(bound, Engine):
-        raise PolicyError(
-            f"SQLAlchemyConsents takes an Engine, or a sessionmaker with one, not {type(bound).__name__}. A service "
-            "with an async engine makes another for it: create_engine(url)."
-        )
-    if bound.dialect.name not in ("sqlite", "postgresql"):
-        raise PolicyError(f"SQLAlchemyConsents keeps consents in SQLite or PostgreSQL, not in {bound.dialect.name}.")
-    if isinstance(bound.pool, (StaticPool, SingletonThreadPool)):
-        raise PolicyError(
-            "SQLAlchemyConsents needs a connection of its own, and the pool of this engine has one that everybody "
-            "shares (a SQLite database in memory). Use a file, or purposebind.consent.InMemoryConsents."
-        )
-    return bound
+_open: set[ref[Any]] = set()
+"""Transactions of callers that hold choices, whichever store they were given to."""
 
 
-def _table(metadata: MetaData, name: str, schema: str | None) -> Table:
-    known = metadata.tables.get(f"{schema}.{name}" if schema else name)
-    if known is not None:
-        return known
-    return Table(
-        name,
-        metadata,
-        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-        Column("subject", String, nullable=False),
-        Column("purpose", String, nullable=False),
-        Column("given", Boolean, nullable=False),
-        Column("at", DateTime(timezone=True), nullable=False),
-        Column("wording", String, nullable=False),
-        Index(f"ix_{name}_subject", "subject", "purpose", "id", "given"),
-        schema=schema,
-        sqlite_autoincrement=True,  # a number is not given twice, though old choices may be erased
-    )
-
-
-def _text(subject: Any) -> str:
-    """A person's `SubjectId` as text, from which no other person's is made: 17 is not ``"17"``."""
-    if isinstance(subject, int) and not isinstance(subject, bool):
-        return f"int:{int(subject)}"
-    if isinstance(subject, str) and "\0" not in subject and subject.encode(errors="replace").decode() == subject:
-        return f"str:{subject}"
-    if isinstance(subject, UUID):
-        return f"uuid:{subject}"
-    raise TypeError(
-        f"The SubjectId of a choice is an int, a str without NUL or a UUID, not a {type(subject).__name__}."
-    )
-
-
-def _text_or_none(subject: Any) -> str | None:
-    try:
-        return _text(subject)
-    except TypeError:
-        return None
+def _unsettled() -> bool:
+    """Whether transactions of callers that hold choices are open. Those that are over are forgotten."""
+    for one in list(_open):
+        transaction = one()
+        if transaction is None or not transaction.is_active:
+            _open.discard(one)
+    return bool(_open)
 
 
 def _consenting(said: Iterable[Any], purpose: Purpose) -> Iterator[str]:
@@ -310,28 +268,3 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 def _utc(at: datetime) -> datetime:
     return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
-
-
-@contextlib.contextmanager
-def _sqlite_in_time(connection: Connection, milliseconds: int) -> Generator[None]:
-    """Have SQLite wait for no lock, and work on no statement, for longer than that."""
-    driver: Any = connection.connection.dbapi_connection
-    before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {milliseconds}")
-    until = time.monotonic() + milliseconds / 1000
-    driver.set_progress_handler(lambda: time.monotonic() > until, 10_000)
-    try:
-        yield
-    finally:
-        driver.set_progress_handler(None, 0)
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {before}")
-
-
-@contextlib.contextmanager
-def _unquoted() -> Generator[None]:
-    """Have an error of SQLAlchemy's show no parameters: they are people (R7)."""
-    try:
-        yield
-    except StatementError as error:
-        error.hide_parameters, error.params = True, None
-        raise

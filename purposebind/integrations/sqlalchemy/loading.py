@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import ColumnProperty, evaluator
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import TextualSelect
 
 from purposebind import Sealed
 from purposebind.holding import binding, boxed, boxer, narrow, unsealed
@@ -23,6 +24,7 @@ from purposebind.policy import Policy
 
 from .collected_type import purposes_in
 from .moving import comes_sealed
+from .rows import one_row
 from .sealed_type import NOTHING, SealedType, policy_of
 
 __all__ = ["derived_policy", "evaluate_open", "load_whole", "seal_expressed", "seal_loading"]
@@ -113,7 +115,7 @@ class _Sealing(_Property):
             if bound is not None and not ready:
                 getter = _sealing(getter, bound)
             if _has_companion(self):
-                companion = self._companion(adapter)
+                companion = None if _is_text(context) else self._companion(adapter)
                 said = None if companion is None else result._getter(companion, False)
                 if said is None and context.refresh_state is None:  # it is loaded when it is asked for
                     del quick[place]
@@ -138,10 +140,7 @@ class _Sealing(_Property):
         if not adapter:
             return companion
         found = adapter.adapt_check_present(companion) if check else adapter.columns[companion]
-        apart = (found is companion) != (
-            adapter.columns[column] is column
-        )  # of another FROM: it says nothing of this row
-        return None if apart else found
+        return found if found is not None and one_row(adapter.columns[column], found) else None
 
 
 class _Expressed(_Sealing):
@@ -162,6 +161,11 @@ class _Expressed(_Sealing):
             policy = policy.join(declared)
         policy = policy or declared
         return None if policy is None else binding(f"{self.parent.class_.__name__}.{self.key}", policy)
+
+
+def _is_text(context: Any) -> bool:
+    """Whether a query's rows come from a text that says itself which column is which."""
+    return isinstance(getattr(context.query, "element", None), TextualSelect)
 
 
 def _has_companion(prop: Any) -> bool:

@@ -17,9 +17,10 @@ import re
 from copy import copy
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, FromClause
+from sqlalchemy import ARRAY, Alias, FromClause
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ColumnElement, Label, Null
 from sqlalchemy.util import memoized_property
 
 from purposebind import Sealed
@@ -105,6 +106,8 @@ class _Telling(SQLCompiler):
     _purposebind_moved: Moved | None = None
     _writes: bool = False
     """Whether it writes, itself or in a part: what it makes of a value may then be kept."""
+    _inner: tuple[SealedType, ...] = ()
+    """What is written by parts of it, whose parameters are not looked at."""
     purposebind_composed: bool = True
     """Whether no text stands in it, and its inner queries select entities, and no tagged column by itself."""
 
@@ -114,15 +117,20 @@ class _Telling(SQLCompiler):
         written: str = super().visit_select(select_stmt, *args, **kwargs)  # type: ignore[no-untyped-call]
         return written
 
-    def visit_insert(self, *args: Any, **kwargs: Any) -> str:
-        self._writes = True
-        written: str = super().visit_insert(*args, **kwargs)  # type: ignore[no-untyped-call]
+    def visit_insert(self, insert_stmt: Any, *args: Any, **kwargs: Any) -> str:
+        self._writing(insert_stmt)
+        written: str = super().visit_insert(insert_stmt, *args, **kwargs)  # type: ignore[no-untyped-call]
         return written
 
-    def visit_update(self, *args: Any, **kwargs: Any) -> str:
-        self._writes = True
-        written: str = super().visit_update(*args, **kwargs)
+    def visit_update(self, update_stmt: Any, *args: Any, **kwargs: Any) -> str:
+        self._writing(update_stmt)
+        written: str = super().visit_update(update_stmt, *args, **kwargs)
         return written
+
+    def _writing(self, statement: Any) -> None:
+        self._writes = True
+        if self.stack:
+            self._inner += tuple(c.type for c in statement.table.c if isinstance(c.type, SealedType))[:1]
 
     def visit_textclause(self, *args: Any, **kwargs: Any) -> str:
         self.purposebind_composed = False
@@ -149,12 +157,23 @@ class _Telling(SQLCompiler):
 
     def construct_params(self, *args: Any, **kwargs: Any) -> Any:
         given = super().construct_params(*args, **kwargs)
-        collected = collected_here() if self._tagged_binds else None
-        for name, (kind, companion, time) in self._tagged_binds.items():
+        unseen = [*self._tagged_expressions, *((kind, "") for kind in self._inner)]
+        collected = collected_here() if self._tagged_binds or unseen else None
+        for kind, beside in unseen:
+            value = given.get(beside)
+            said = None if value is None else purposes_in(names_of(value))
+            problem = None if collected is None else unsaid(kind, collected, said)
+            if problem is not None:
+                del given, value
+                raise problem
+        for name, (kind, companion, time, person) in self._tagged_binds.items():
             value, problem = given.get(name), None
             said = None if given.get(companion) is None else purposes_in(names_of(given[companion]))
             if type(value) is Sealed:
-                problem = kind.unkept(value, said, deadline(given.get(time), kind.policy))
+                whose = given.get(person)
+                whose = whose.box if type(whose) is Kept else whose
+                problem = kind.unkept(value, said, deadline(given.get(time), kind.policy), whose)
+                del whose
                 given[name] = Kept(value)
             elif value is not None and collected is not None:
                 problem = unsaid(kind, collected, said)
@@ -164,7 +183,7 @@ class _Telling(SQLCompiler):
         return given
 
     @memoized_property
-    def _tagged_binds(self) -> dict[str, tuple[SealedType, str, str]]:
+    def _tagged_binds(self) -> dict[str, tuple[SealedType, str, str, str]]:
         """The parameters that are set as a tagged column's value, with those that say more of the same row.
 
         Of several rows in one statement, each has its own number at the end of its parameters' names.
@@ -172,20 +191,72 @@ class _Telling(SQLCompiler):
         if not getattr(self.statement, "is_dml", False):
             return {}
         written, names = self._written(), {name: bind for bind, name in self.bind_names.items()}
-        found: dict[str, tuple[SealedType, str, str]] = {}
+        found: dict[str, tuple[SealedType, str, str, str]] = {}
         for name, bind in names.items():
             kind = bind.type
             if not isinstance(kind, SealedType) or not (bind._is_crud or (bind.key, kind.policy) in written):
                 continue
-            row, companion, time = kind.row, "", ""
+            row, companion, time, person = kind.row, "", "", ""
             number = name[len(row.column) :]
             if row.column and name.startswith(row.column) and _NUMBER.fullmatch(number):
                 beside = names.get(f"{row.companion}{number}")
                 if beside is not None and isinstance(beside.type, CollectedFor) and beside.type.column:
                     companion = f"{row.companion}{number}"
-                time = f"{row.collected_at}{number}"
-            found[name] = (kind, companion, time)
+                time, person = f"{row.collected_at}{number}", f"{row.subject}{number}"
+            found[name] = (kind, companion, time, person)
         return found
+
+    @memoized_property
+    def _tagged_expressions(self) -> list[tuple[SealedType, str]]:
+        """The tagged columns that are set to an expression, each with the name of the parameter that says what for.
+
+        What it is made of is not known here: in a `collected_for` block, the row has to say what the block does.
+        """
+        statement: Any = self.statement
+        if not getattr(statement, "is_dml", False):
+            return []
+        state: Any = self.compile_state
+        several = getattr(state, "_multi_parameters", None)
+        given = list(several or [getattr(state, "_dict_parameters", None) or {}])
+        looked_at = len(given)  # there a parameter that is a column's value is looked at by itself
+        selected = getattr(statement, "select", None)
+        if selected is not None:
+            given.append(dict(zip(statement._select_names or (), selected.selected_columns, strict=False)))
+        given.append(dict(getattr(getattr(statement, "_post_values_clause", None), "update_values_to_set", None) or ()))
+        columns = statement.table.c
+        found: list[tuple[SealedType, str]] = []
+        for place, row in enumerate(given):
+            named = {key if isinstance(key, str) else getattr(key, "key", ""): value for key, value in row.items()}
+            for key, value in named.items():
+                kind = getattr(columns.get(key), "type", None)
+                whole = place < looked_at and isinstance(value, BindParameter)
+                known = whole and (value.type._isnull or isinstance(value.type, SealedType))
+                known = known or isinstance(value, Null) or _is_excluded(value)
+                if isinstance(kind, SealedType) and isinstance(value, ClauseElement) and not known:
+                    companion = kind.row.companion or ""
+                    usual = f"{companion}_m{place}" if several else companion
+                    found.append((kind, self._parameter(named.get(companion), usual if place < looked_at else "")))
+        return found
+
+    def _parameter(self, said: Any, usual: str) -> str:
+        """The name of the parameter that is a companion's value, or nothing where it is something else.
+
+        Args:
+            said: What the companion is set to.
+            usual: The name of one that is given its column's.
+        """
+        said = said.element if isinstance(said, Label) else said
+        plain = not isinstance(said, ClauseElement)
+        if usual and plain:
+            return usual
+        for bind, name in self.bind_names.items():
+            if plain:
+                same = bind.value is said and isinstance(bind.type, CollectedFor)
+            else:  # a copy, too, that was given its column's type
+                same = bind._identifying_key == getattr(said, "_identifying_key", None)
+            if same:
+                return name
+        return usual if isinstance(said, BindParameter) else ""
 
     def _written(self) -> set[tuple[str, Policy | None]]:
         """The parameters that are set as a column's value as they are, each with the policy of its column."""
@@ -221,6 +292,11 @@ class _Telling(SQLCompiler):
         if getattr(statement, "is_dml", False):
             return bool(statement._returning)  # what a flush asks for goes into its entities
         return True
+
+
+def _is_excluded(value: Any) -> bool:
+    """Whether it is of what an upsert calls the row that it did not insert, whose values are looked at there."""
+    return isinstance(getattr(value, "table", None), Alias) and value.table.name == "excluded"
 
 
 def _by_itself(selected: Any) -> bool:

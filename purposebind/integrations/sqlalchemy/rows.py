@@ -18,17 +18,21 @@ from sqlalchemy.orm import ColumnProperty, Mapper
 from sqlalchemy.orm.attributes import flag_modified, get_attribute, set_attribute
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import Cast, Grouping, Label, Null
+from sqlalchemy.sql.selectable import TextualSelect
 
 from purposebind import PolicyError, Sealed
-from purposebind.holding import collection, deadline, expires, renewed
+from purposebind.holding import anothers, collection, deadline, expires, is_somebodys, renewed, unowned
 
 from .collected_type import CollectedFor, names_of
-from .sealed_type import Row, SealedType, policy_of
+from .sealed_type import ROUNDED, Row, SealedType, policy_of
 
-__all__ = ["COLLECTED_AT", "companions", "in_utc", "link", "link_table", "storing"]
+__all__ = ["COLLECTED_AT", "SUBJECT", "companions", "in_utc", "link", "link_table", "one_row", "storing"]
 
 COLLECTED_AT = "purposebind_collected_at"
 """In a column's ``info``: that it is marked `CollectedAt`."""
+SUBJECT = "purposebind_subject"
+"""In a column's ``info``: that it is marked `SubjectId`."""
 _COMPANION = "purposebind_companion"
 """In a column's ``info``: the key of the one that says what it was collected for."""
 _OWN = "purposebind_own"
@@ -89,13 +93,16 @@ def link(mapper: Mapper[Any]) -> None:
             if not column.info.get(_OWN):  # a type may be shared by several columns
                 column.type, column.info[_OWN] = column.type.named(column.type.field), True
                 column.type.row = Row()
-            time = next((one.key for one in column.table.columns if _is_marked(one)), None)
+            time = next((one.key for one in column.table.columns if _is_marked(one, COLLECTED_AT)), None)
+            person = next((one.key for one in column.table.columns if _is_marked(one, SUBJECT)), None)
+            if person is None and any(_is_marked(one.columns[0], SUBJECT) for one in columns.values()):
+                person = ""
             # What another class that is mapped to the table has said stays said.
-            column.type.row = Row(column.key, column.info.get(_COMPANION, column.type.row.companion), time)
+            column.type.row = Row(column.key, column.info.get(_COMPANION, column.type.row.companion), time, person)
 
 
-def _is_marked(column: Any) -> bool:
-    return isinstance(column, Column) and bool(column.info.get(COLLECTED_AT))
+def _is_marked(column: Any, mark: str) -> bool:
+    return isinstance(column, Column) and bool(column.info.get(mark))
 
 
 def link_table(table: Table) -> None:
@@ -121,10 +128,43 @@ def link_table(table: Table) -> None:
         of.type.row = Row(of.key, column.key, of.type.row.collected_at)
 
 
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def one_row(column: Any, companion: Any) -> bool:
+    """Whether two columns of a query come from one row of one table: else the one says nothing of the other.
+
+    A subquery may take the first from one table and the second from another, or from the same table over again.
+    """
+    column, companion = _bare(column), _bare(companion)
+    if isinstance(column, Null):
+        return True
+    of, beside = getattr(column, "table", None), getattr(companion, "table", None)
+    if isinstance(of, Table) and isinstance(companion, Null):  # in a union, of a table whose rows say nothing
+        return isinstance(column.type, SealedType) and column.type.row.companion is None
+    if of is None or beside is None or hash(of) != hash(beside):  # what is annotated has the hash of what it was
+        return False
+    if isinstance(of, Table):
+        return True
+    if isinstance(getattr(of, "element", None), TextualSelect):
+        return False
+    pairs = list(zip(column._proxies, companion._proxies, strict=False))
+    return bool(pairs) and len(column._proxies) == len(companion._proxies) and all(one_row(*pair) for pair in pairs)
+
+
+def _bare(column: Any) -> Any:
+    """A column without its labels, or an absence without its type."""
+    while isinstance(column, (Label, Grouping)) or (isinstance(column, Cast) and isinstance(column.clause, Null)):
+        column = column.clause if isinstance(column, Cast) else column.element
+    return column
+
+
 # --- Writing ---------------------------------------------------------------------------------------------------------
 
 
-def storing(state: Any, tagged: Iterable[str], kept: dict[str, str], collected: str | None, *, new: bool) -> None:
+def storing(
+    state: Any, tagged: Iterable[str], kept: dict[str, str], collected: str | None, subject: str | None, *, new: bool
+) -> None:
     """Have an entity that is about to be written say of its row what its boxes say.
 
     Args:
@@ -132,10 +172,11 @@ def storing(state: Any, tagged: Iterable[str], kept: dict[str, str], collected: 
         tagged: The names of its tagged attributes.
         kept: The companions of those that have one.
         collected: The attribute marked `CollectedAt`, or None.
+        subject: The attribute marked `SubjectId`, or None.
         new: Whether it is inserted.
 
     Raises:
-        PolicyError: A value was collected earlier than the row says.
+        PolicyError: A value was collected earlier than the row says, or hangs on the consent of somebody else.
     """
     entity = state.obj()
     for key in tagged:
@@ -144,6 +185,8 @@ def storing(state: Any, tagged: Iterable[str], kept: dict[str, str], collected: 
             _say(state, entity, kept[key], box if written else NO_VALUE)
         if written and collected is not None and type(box) is Sealed and expires(box) is not None:
             _time(state, entity, key, box, collected, new)
+        if written and subject is not None and type(box) is Sealed and box.policy.consent and is_somebodys(box):
+            _person(state, entity, key, subject, new)
 
 
 def _is_written(state: Any, key: str, new: bool) -> bool:
@@ -175,7 +218,7 @@ def _time(state: Any, entity: Any, key: str, box: Any, collected: str, new: bool
     """See to it that the row says no later time than the box, which says none itself until it is written."""
     time = state.dict.get(collected) if new else get_attribute(entity, collected)
     row, own = deadline(time, box.policy), expires(box)
-    if row is None or own is None or own < row - 0.001:
+    if row is None or own is None or own < row - ROUNDED:
         raise PolicyError(
             f"{type(entity).__name__}.{key} holds what was collected earlier than its {collected} says, or will say, "
             f"and would be kept for longer than its tag allows.\nWays out:\n  - set {collected} to when the value was "
@@ -184,6 +227,19 @@ def _time(state: Any, entity: Any, key: str, box: Any, collected: str, new: bool
     state.dict[key] = renewed(box, None)
     if not new:
         flag_modified(entity, collected)  # written with the value: somebody else may set it to a later time now
+
+
+def _person(state: Any, entity: Any, key: str, subject: str, new: bool) -> None:
+    """See to it that the row is that of whom the box knows, which is told anew once it is written."""
+    person = state.dict.get(subject) if new else get_attribute(entity, subject)
+    box = state.dict[key]
+    if anothers(box, person):
+        raise PolicyError(
+            f"{type(entity).__name__}.{key} holds what is somebody else's than its {subject} says, or will say, and "
+            "reading it hangs on consent: the wrong person would be asked.\nWays out:\n"
+            f"  - set {subject} to whose the value is;\n  - or collect the value anew, of whose row it is."
+        )
+    state.dict[key] = unowned(box)
 
 
 def in_utc(value: Any) -> Any:

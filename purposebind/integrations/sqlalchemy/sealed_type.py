@@ -21,10 +21,10 @@ from sqlalchemy.sql.type_api import to_instance
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from purposebind import AllowedFor, PolicyError, Sealed
-from purposebind.holding import binding, boxer, collection, contents, expires
+from purposebind.holding import anothers, binding, boxer, collection, contents, expires
 from purposebind.policy import Policy
 
-__all__ = ["GUARDED", "NOTHING", "Kept", "NotOfItsType", "Row", "SealedType", "policy_of", "unsaid"]
+__all__ = ["GUARDED", "NOTHING", "ROUNDED", "Kept", "NotOfItsType", "Row", "SealedType", "policy_of", "unsaid"]
 
 GUARDED = "_purposebind_guarded"
 """The attribute that marks the dialect of a guarded engine."""
@@ -42,11 +42,13 @@ class Row:
         column: The tagged column.
         companion: The one that says what the value was collected for, or None.
         collected_at: The one that says when, or None.
+        subject: The one that says whose it is; empty where another table says it, None where nothing does.
     """
 
     column: str = ""
     companion: str | None = None
     collected_at: str | None = None
+    subject: str | None = None
 
 
 class Kept:
@@ -195,13 +197,16 @@ class SealedType(TypeDecorator[Any]):
 
         return asked
 
-    def unkept(self, box: Sealed[Any], companion: Policy | None = None, until: float | None = None) -> Exception | None:
+    def unkept(
+        self, box: Sealed[Any], companion: Policy | None = None, until: float | None = None, person: Any = None
+    ) -> Exception | None:
         """Return why a box may not be written into the column, or None where its row says all that the box does (R8).
 
         Args:
             box: The box.
             companion: What the row says that the value was collected for.
             until: Until when it is retained, by what the row says; None where it does not say.
+            person: Whose the row says it is.
         """
         _, source = contents(box)
         collected, said = collection(box), self.policy if companion is None else self.policy.join(companion)
@@ -211,8 +216,10 @@ class SealedType(TypeDecorator[Any]):
         if said is not source.policy and said.allows_more_than(source.policy):
             return _wider(source, self.binding.field, self.policy)
         sooner = expires(box) if self.policy.retain is not None else None
-        if sooner is not None and (until is None or until > sooner + _ROUNDED):
+        if sooner is not None and (until is None or until > sooner + ROUNDED):
             return PolicyError(_renewing(self, source))
+        if self.row.subject is not None and anothers(box, person):
+            return PolicyError(_anothers(self, source))
         return None
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
@@ -288,7 +295,18 @@ def _renewing(kind: SealedType, source: Any) -> str:
     )
 
 
-_ROUNDED = 0.001
+def _anothers(kind: SealedType, source: Any) -> str:
+    way = f"  - write {kind.row.subject} with it, in the same statement, as it is where the value comes from;\n"
+    return (
+        f"{source.field} may not be written into {kind.binding.field}: reading it hangs on the consent of the person "
+        "whose it is, and the row would not say that it is hers: somebody else would be asked.\nWays out:\n"
+        f"{way if kind.row.subject else ''}"
+        "  - set the attribute of an entity that is the same person's, and let its session write it;\n"
+        "  - or collect the value anew, of whose row it is."
+    )
+
+
+ROUNDED = 0.001
 """How many seconds a database may lose of a time."""
 
 

@@ -27,12 +27,10 @@ from purposebind.policy import Policy
 from .annotating import declared, label_of, metadata, noted
 from .attributes import ExpressedAttribute, GuardedAttribute, show_sealed, watch_instances
 from .loading import derived_policy, evaluate_open, load_whole, seal_expressed, seal_loading
-from .rows import COLLECTED_AT, companions, link
+from .rows import COLLECTED_AT, SUBJECT, companions, link
 from .sealed_type import SealedType, policy_of
 
 __all__ = ["listen"]
-
-_SUBJECT = "purposebind_subject"
 
 
 def _constructed(mapper: Mapper[Any], cls: type[Any]) -> None:
@@ -74,7 +72,7 @@ def _instrumented(cls: type[Any], key: str, attribute: Any) -> None:
     column: Any = prop.columns[0]
     said = declared(cls, key, column)
     if isinstance(column, Column) and any(one is SubjectId for one in said):
-        column.info[_SUBJECT] = True
+        column.info[SUBJECT] = True
     if isinstance(column, Column) and any(one is CollectedAt for one in said):
         column.info[COLLECTED_AT] = True
     of_table = _of_table(column)
@@ -165,7 +163,7 @@ def _configured(mapper: Mapper[Any], cls: type[Any]) -> None:
     tagged: dict[str, Any] = {
         prop.key: prop.columns[0].type for prop in mapper.column_attrs if policy_of(prop.columns[0]) is not None
     }
-    subjects, times = _marked(mapper, _SUBJECT), _marked(mapper, COLLECTED_AT)
+    subjects, times = _marked(mapper, SUBJECT), _marked(mapper, COLLECTED_AT)
     for relationship in mapper.relationships:
         _check_keys(cls, relationship)
     if len(subjects) > 1:

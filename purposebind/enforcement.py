@@ -140,13 +140,14 @@ def admit(binding: Binding, subject: Any = None, until: float | None = None) -> 
     active = frame.entry.active
     if frame.granted is DEAD or policy not in active.decided:
         decision = decide(policy, frame.active)
+        emergency = frame.in_emergency and config.current.ledger is not None  # what is not recorded is no emergency's
         final = not (decision.consent or policy.retain is not None)
-        if decision.allowed and not final:
+        if decision.allowed and not final and not emergency:  # in which nobody is asked
             decision = settled(decision, policy, frame, subject, until)
         if decision.allowed:
             if final:
                 active.decided.add(policy)
-        elif not frame.in_emergency or config.current.ledger is None:  # what is not recorded is no emergency's to read
+        elif not emergency:
             _refuse(binding, frame, decision, subject)
             if frame.notes is not None:
                 frame.notes.append((binding, subject, until))

@@ -138,12 +138,15 @@ def admit(binding: Binding, subject: Any = None, until: float | None = None) -> 
     if policy in frame.granted:
         return
     active = frame.entry.active
+    remembering: set[Any] | None = active.granted
     if frame.granted is DEAD or policy not in active.decided:
         decision = decide(policy, frame.active)
         emergency = frame.in_emergency and config.current.ledger is not None  # what is not recorded is no emergency's
         final = not (decision.consent or policy.retain is not None)
-        if decision.allowed and not final and not emergency:  # in which nobody is asked
-            decision = settled(decision, policy, frame, subject, until)
+        if not final:
+            remembering = None if decision.consent else active.timed
+            if decision.allowed and not emergency:  # in which nobody is asked
+                decision = settled(decision, policy, frame, subject, until)
         if decision.allowed:
             if final:
                 active.decided.add(policy)
@@ -165,16 +168,10 @@ def admit(binding: Binding, subject: Any = None, until: float | None = None) -> 
         read = Read(binding.field, frame.active, private_subject(subject), frame)
         for hook in current.on_read:
             hook(read)
-    elif current.ledger is None and frame.granted is active.granted:
-        if not policy.conditional or policy in active.decided:
-            remembered = active.granted
-        elif policy.retain is not None and not decide(policy, frame.active).consent:
-            remembered = active.timed
-        else:
-            return
-        remembered.add(policy)
+    elif current.ledger is None and frame.granted is active.granted and remembering is not None:
+        remembering.add(policy)
         if config.current.sees_reads:  # since just now, by another thread
-            remembered.discard(policy)
+            remembering.discard(policy)
 
 
 def _refuse(binding: Binding, frame: Frame, decision: Decision, subject: Any) -> None:
